@@ -1,0 +1,178 @@
+/**
+ * The contract of a workload: everything that the grid knows about one kind of computation.
+ *
+ * A job is a sequence of rounds; a round has `tasks` derived tasks, numbered from 0 and never
+ * stored. A fixed run of `grainTasks` tasks is a *grain*; what one grain computes is a
+ * *partial*: at most 4 KiB of canonical bytes (equal results have equal bytes wherever the
+ * arithmetic is exact). Partials of neighbouring grains merge along the range.
+ *
+ * One folder under `workloads/` holds:
+ *
+ *   workload.ts     exports default `Workload`; browser-safe; no I/O
+ *   host.ts         exports default `Host`; runs in the coordinator's judge threads; may use libraries
+ *   kernel.as.ts    AssemblyScript, compiled to a SIMD and a scalar build (ABI below)
+ *   kernel.wgsl     the same computation as a compute shader, described by `Workload.gpu`
+ *   vectors.json    payloads and grains with their expected partials, for conformance
+ *
+ * and `registry.ts` has one line for it.
+ *
+ * ## ABI of a WASM kernel
+ *
+ * Imports: only `env.abort`. Exports:
+ *
+ *   memory
+ *   params(length: i32): i32       pointer to `length` writable bytes; the runner copies `Workload.params()` there
+ *   input(length: i32): i32        likewise for the slice's inputs (only kernels of workloads with `inputs`)
+ *   init(): i32                    reads the params; 0, or a positive error code
+ *   begin(lo: f64, hi: f64): void  starts on tasks lo..hi of the round (exact integers below 2^53)
+ *   step(units: i32): i32          computes at most `units` more units; 1 when the range is done, else 0
+ *   partial(): i32                 pointer to the partial's bytes; valid after `step` returned 1
+ *   partialLength(): i32
+ *
+ * A *unit* is the kernel's own smallest piece of work, some 10^4 to 10^6 operations; the runner tunes
+ * `units` so that a step takes at most 50 ms. No allocation happens after `init`.
+ *
+ * ## Bindings of a WGSL kernel (entry point `main`)
+ *
+ *   @group(0) @binding(0) var<storage, read> params: array<u32>          Workload.gpu.params()
+ *   @group(0) @binding(1) var<storage, read_write> output: array<...>    one grain's output, zeroed before it
+ *   @group(0) @binding(2) var<uniform> chunk: Chunk                      dynamic offset
+ *
+ *   struct Chunk { taskLo: u32, taskHi: u32,   // first task of the grain, low and high 32 bits
+ *                  tasks: u32,                 // tasks in the grain
+ *                  first: u32, count: u32,     // invocations first..first+count of the grain run now
+ *                  width: u32, pad0: u32, pad1: u32 }   // invocations per row of the 2-D dispatch
+ *
+ * Invocation number = chunk.first + gid.y * chunk.width + gid.x; those at or past first+count return at once.
+ */
+import type { z } from "zod";
+import type { Backend } from "../protocol/messages.ts";
+
+/** Families that a volunteer switches on or off as one. */
+export interface Family {
+  /** Wire name, as "simulation". */
+  id: string;
+  /** For the volunteer's page, in plain words. */
+  title: string;
+  summary: string;
+  /** Off until the volunteer switches it on. */
+  optIn: boolean;
+}
+
+export interface Plan {
+  /** Tasks of the first round, 1 to 2^53 - 1. */
+  tasks: number;
+  /** Tasks in a grain (the last may be shorter): about a second of one plain WASM core, at most 2^20 grains. */
+  grainTasks: number;
+  needs: Needs;
+  /** "reduce": partials merge to one value. "rows": partials are the output, in order. "blobs": as rows, by reference. */
+  output: "reduce" | "rows" | "blobs";
+}
+
+export interface Needs {
+  /** Backends that can compute this payload. */
+  backends: readonly Backend[];
+  memoryBytes: number;
+  /** Engines that a native node must have, as "ffmpeg". */
+  engines: readonly string[];
+}
+
+/** What tasks lo..hi cost. Operations are the workload's own unit, the same for every backend. */
+export interface Cost {
+  operations: number;
+  bytes: number;
+}
+
+/** How a result is believed. */
+export interface Belief {
+  /** exact: bit for bit, a mismatch is proof. tolerance: within a bound, a mismatch is not. */
+  kind: "exact" | "tolerance";
+  /**
+   * complete: `Host.check` proves the whole result. evidence: it recomputes a part of it (an audit is
+   * still needed). none: there is nothing to check but a replay.
+   */
+  certificate: "complete" | "evidence" | "none";
+  /** Compares two partials of the same grain. `null` when they agree, else the reason. */
+  disagreement(a: Uint8Array, b: Uint8Array): string | null;
+}
+
+/** How the kernel runs as a compute shader. */
+export interface GpuProgram<Payload> {
+  /** Threads in a workgroup, as in the shader's @workgroup_size. */
+  workgroupSize: number;
+  params(payload: Payload, round: number): Uint8Array;
+  /** Bytes of a grain's output buffer: a multiple of 4, at most 64 KiB. */
+  outputBytes(payload: Payload): number;
+  /** Invocations that a grain of `tasks` tasks takes, at most 2^32 - 1. */
+  invocations(payload: Payload, tasks: number): number;
+  /** Turns a grain's output buffer into its partial. */
+  decode(payload: Payload, round: number, lo: number, hi: number, output: Uint8Array): Uint8Array;
+}
+
+export interface Workload<Payload = unknown, Task = unknown> {
+  /** Wire name, as "monte_carlo". */
+  type: string;
+  title: string;
+  /** One sentence for researchers. */
+  summary: string;
+  family: Family;
+  examples: readonly { title: string; payload: unknown }[];
+  /** Refuses bad input with the field's path. */
+  payload: z.ZodType<Payload>;
+  plan(payload: Payload): Plan;
+  /** Derived and deterministic; for humans, tests and generic kernels. */
+  task(payload: Payload, round: number, index: number): Task;
+  cost(payload: Payload, lo: number, hi: number): Cost;
+  /** Operations per second of one SIMD WASM thread, measured once: a core-second is operations / this. */
+  opsPerCoreSecond: number;
+  belief(payload: Payload, a: Backend, b: Backend): Belief;
+  /** The bytes that a WASM kernel's `init` reads. */
+  params(payload: Payload, round: number): Uint8Array;
+  /** A short payload for a node's calibration run: one grain, about 0.1 s of one WASM core. */
+  calibration: Payload;
+  gpu?: GpuProgram<Payload>;
+  /** The slice's own part of the payload (tasks lo..hi), when payloads are cut rather than sent whole. */
+  inputs?(payload: Payload, lo: number, hi: number): Uint8Array;
+  /** What a volunteer's page may show of a partial, as one short line. */
+  describe?(payload: Payload, partial: Uint8Array): string;
+}
+
+export interface Round {
+  tasks: number;
+  grainTasks: number;
+  /** Handed to the round's kernels as a blob. */
+  input: Uint8Array | null;
+}
+
+export interface Host<Payload = unknown, Partial = unknown, Output = unknown> {
+  decode(payload: Payload, partial: Uint8Array): Partial;
+  /** Certificate: recomputes what the partial of tasks lo..hi claims. `null` when it holds, else the reason. */
+  check?(payload: Payload, round: number, lo: number, hi: number, partial: Partial): string | null;
+  /** Associative: merge(run[a,b), run[b,c)) = run[a,c). */
+  merge(a: Partial, b: Partial): Partial;
+  /** Whether a verified prefix of the range is enough; any verified hit of a search is, wherever it lies. */
+  enough?(payload: Payload, merged: Partial): boolean;
+  /** "prefix" (default): `enough` sees the longest verified prefix. "any": it sees each verified result alone. */
+  enoughOn?: "prefix" | "any";
+  /** What is known so far, for progress pages. Small. */
+  preview?(payload: Payload, merged: Partial): unknown;
+  /** The next round, or null when this was the last. */
+  next?(payload: Payload, round: number, merged: Partial): Round | null;
+  finish(payload: Payload, merged: Partial): Output;
+}
+
+/** Identity with inference, so that a workload's types are checked where it is written. */
+export const defineWorkload = <Payload, Task>(workload: Workload<Payload, Task>): Workload<Payload, Task> => workload;
+export const defineHost = <Payload, Partial, Output>(
+  host: Host<Payload, Partial, Output>,
+): Host<Payload, Partial, Output> => host;
+
+/** Grains of a round. */
+export const grainsOf = (round: { tasks: number; grainTasks: number }): number =>
+  Math.ceil(round.tasks / round.grainTasks);
+
+/** Tasks lo..hi of grain `index`. */
+export function grainTasks(round: { tasks: number; grainTasks: number }, index: number): [lo: number, hi: number] {
+  const lo = index * round.grainTasks;
+  return [lo, Math.min(lo + round.grainTasks, round.tasks)];
+}

@@ -1,0 +1,181 @@
+/**
+ * The store's port: the record of the grid. Asynchronous and batch-first: the coordinator hands over all
+ * writes that arrived while the last batch was being made durable, and acknowledges nothing before
+ * `commit` resolves.
+ */
+import type { Backend, KernelFiles } from "../../protocol/messages.ts";
+import type { JobState } from "../../protocol/rest.ts";
+
+export interface JobRecord {
+  id: string;
+  /** Key id of the submitter, or "local" for keyless loopback. */
+  submitter: string;
+  workload: string;
+  /** JSON text; when it is larger than `limits.inlineBytesMax`, only its blob's hash is kept. */
+  payload: string | null;
+  payloadBlob: string | null;
+  priority: number;
+  kernel: string;
+  files: KernelFiles;
+  idempotencyKey: string | null;
+  /** SHA-256 of the submitted body: the same key with another body is refused. */
+  bodyHash: string | null;
+  createdAtMs: number;
+  startedAtMs: number | null;
+  finishedAtMs: number | null;
+  state: JobState;
+  round: number;
+  revision: number;
+  /** Machine-readable reason and sentence of a failure or cancellation. */
+  reason: { code: string; message: string } | null;
+  /** JSON text of the output, or the hash of a blob with it. */
+  output: string | null;
+  outputBlob: string | null;
+  /** Counters at the end (core `JobStats` as JSON), so that a finished job's page needs no replay. */
+  stats: string | null;
+}
+
+export type JobPatch = Partial<
+  Pick<
+    JobRecord,
+    "startedAtMs" | "finishedAtMs" | "state" | "round" | "revision" | "reason" | "output" | "outputBlob" | "stats"
+  >
+>;
+
+export interface RoundRecord {
+  job: string;
+  round: number;
+  tasks: number;
+  grainTasks: number;
+  /** Blob with what earlier rounds produced, or null. */
+  input: string | null;
+}
+
+/** A run of grains that one coordinator may cut slices from. */
+export interface ExtentRecord {
+  job: string;
+  round: number;
+  lo: number;
+  hi: number;
+  owner: string;
+  epoch: number;
+}
+
+export type Standing = "candidate" | "provisional" | "confirmed" | "sealed" | "rejected" | "retracted";
+
+/** A result without its partials. `id` rises in commit order. */
+export interface ResultRecord {
+  id: number;
+  job: string;
+  round: number;
+  lo: number;
+  hi: number;
+  node: string;
+  own: boolean;
+  backend: Backend;
+  lease: string;
+  kernel: string;
+  build: string;
+  computeMs: number;
+  atMs: number;
+  standing: Standing;
+  /** Reason of the verdict, machine-readable; empty while a candidate. */
+  verdict: string;
+  signature: Uint8Array;
+}
+
+export interface NodeRecord {
+  id: string;
+  publicKey: Uint8Array;
+  name: string | null;
+  own: boolean;
+  firstSeenMs: number;
+  lastSeenMs: number;
+  acceptedSlices: number;
+  rejectedSlices: number;
+  coreSeconds: number;
+}
+
+export interface KeyRecord {
+  id: string;
+  /** scrypt or SHA-256 hash of the secret, as access/ writes it. */
+  secretHash: string;
+  label: string;
+  scopes: string[];
+  createdAtMs: number;
+  revokedAtMs: number | null;
+}
+
+export type Write =
+  | { type: "job.insert"; job: JobRecord }
+  | { type: "job.update"; id: string; patch: JobPatch }
+  | { type: "round.insert"; round: RoundRecord }
+  | { type: "extent.claim"; extent: ExtentRecord }
+  /** Conditional on the extents under lo..hi still carrying `epoch`; otherwise the batch fails as fenced. */
+  | { type: "result.insert"; result: ResultRecord; partials: Uint8Array; epoch: number }
+  | { type: "result.verdict"; id: number; standing: Standing; verdict: string }
+  | { type: "node.upsert"; node: NodeRecord }
+  | { type: "key.upsert"; key: KeyRecord };
+
+export type StoreErrorCode =
+  /** Nothing of the batch was written (disk full, constraint). */
+  | "refused"
+  /** Another coordinator owns the extents or the database now. Nothing was written. */
+  | "fenced"
+  /** The batch may or may not be durable. */
+  | "unknown";
+
+export class StoreError extends Error {
+  override name = "StoreError";
+  constructor(
+    readonly code: StoreErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** What a coordinator needs to go on after a restart. */
+export interface Snapshot {
+  /** Raised by every `open`; extents of open jobs were adopted under it. */
+  epoch: number;
+  /** Highest result id so far. */
+  lastResultId: number;
+  /** Jobs that have not ended, in order of creation, with their rounds, extents and results. */
+  jobs: {
+    job: JobRecord;
+    rounds: RoundRecord[];
+    extents: ExtentRecord[];
+    /** Results of the current round in id order. */
+    results: ResultRecord[];
+  }[];
+  nodes: NodeRecord[];
+  keys: KeyRecord[];
+  counts: Record<JobState, number>;
+}
+
+export interface JobFilter {
+  state?: JobState;
+  workload?: string;
+  submitter?: string;
+  /** From the last page. Newest first. */
+  cursor?: string;
+  /** 1 to 200. */
+  limit: number;
+}
+
+export interface Store {
+  /** Opens for this coordinator: raises the epoch, adopts the extents of open jobs, reads what is open. */
+  open(coordinator: string): Promise<Snapshot>;
+  /** Makes all of the batch durable, or none. Rejects with StoreError. One call at a time. */
+  commit(batch: readonly Write[]): Promise<void>;
+  job(id: string): Promise<JobRecord | null>;
+  jobByIdempotencyKey(submitter: string, key: string): Promise<JobRecord | null>;
+  jobs(filter: JobFilter): Promise<{ jobs: JobRecord[]; nextCursor: string | null }>;
+  rounds(job: string): Promise<RoundRecord[]>;
+  results(job: string, round: number): Promise<ResultRecord[]>;
+  /** Packed partials by result id, in the order asked; throws on an unknown id. At most 256 ids. */
+  partials(ids: readonly number[]): Promise<Uint8Array[]>;
+  close(): Promise<void>;
+}
