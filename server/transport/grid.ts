@@ -1,0 +1,157 @@
+/**
+ * What the HTTP side needs of the grid: the port between routes and coordinator. Routes never see the
+ * core, the store or a socket; `coordinator.ts` implements this, and `fake-grid.ts` does for tests.
+ */
+import type {
+  FeedEvent,
+  JobEvent,
+  JobList,
+  JobState,
+  JobView,
+  NetworkStatus,
+  NodeView,
+  Reason,
+  WorkloadType,
+} from "../../protocol/rest.ts";
+import type { KeyRecord } from "../store/store.ts";
+
+export type GridErrorCode =
+  /** No such workload type. `available` lists those there are. */
+  | "unknown_workload"
+  /** A type of the published list that has no kernel yet. `available` lists those that have. */
+  | "planned_workload"
+  /** `errors` names every field of the payload that is wrong, as `payload.iterations`. */
+  | "invalid_payload"
+  /** The idempotency key was used with another body. */
+  | "idempotency_mismatch"
+  /** A list filter or cursor that the store cannot read. */
+  | "invalid_filter"
+  /** A stated limit is reached (open jobs, queue of commits); `retryAfterSeconds` says when to come back. */
+  | "overloaded"
+  /** The store refused or lost the commit; nothing was accepted. */
+  | "storage_unavailable"
+  /** The coordinator is draining and takes no more work. */
+  | "shutting_down";
+
+export interface GridErrorDetails {
+  /** The request's field that is wrong, as a path. */
+  field?: string;
+  /** What to do about it, in a sentence. */
+  remedy?: string;
+  errors?: { field: string; message: string }[];
+  available?: string[];
+  retryAfterSeconds?: number;
+}
+
+/** A refusal that the caller can act on. Anything else that a Grid method throws is a defect (500). */
+export class GridError extends Error {
+  override name = "GridError";
+  constructor(
+    readonly code: GridErrorCode,
+    message: string,
+    readonly details: GridErrorDetails = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+export interface SubmitRequest {
+  workload: string;
+  payload: unknown;
+  /** 1 to 10. */
+  priority: number;
+  /** Key id, or "local" (keyless loopback), or "operator". */
+  submitter: string;
+  /** Scoped to the submitter. */
+  idempotencyKey: string | null;
+  /** SHA-256 (hex) of the body's bytes as they arrived. */
+  bodyHash: string;
+}
+
+export interface Submitted {
+  /** The job as it is now, which for a replay may be long after it was accepted. */
+  job: JobView;
+  /** The idempotency key named a job that was accepted before; nothing was added. */
+  replayed: boolean;
+  /** Of the job's first round, in seconds of one plain WASM core. */
+  estimatedCoreSeconds: number;
+}
+
+export interface JobQuery {
+  state?: JobState;
+  workload?: string;
+  submitter?: string;
+  cursor?: string;
+  /** 1 to 200. */
+  limit: number;
+}
+
+/** A job's output: `output` is null until the job is completed. */
+export interface JobOutput {
+  job: JobView;
+  output: unknown;
+}
+
+/** An event of one job with its number, which rises within the job and survives as SSE id. */
+export interface NumberedJobEvent {
+  id: number;
+  event: JobEvent;
+}
+
+export type Unsubscribe = () => void;
+
+export interface GridHealth {
+  status: "ok" | "degraded";
+  /** Why it is degraded; empty when ok. */
+  reasons: Reason[];
+  /** Seconds since this process began to serve. */
+  uptime: number;
+  version: string;
+}
+
+/** API keys as the record knows them; hashes only. Creation, secrets and revocation are `access/`'s. */
+export interface KeyStore {
+  /** All keys, revoked ones included. Read at start only, and for lists. */
+  list(): readonly KeyRecord[];
+  /** Inserts or replaces by id; durable when it resolves. Rejects with GridError("storage_unavailable"). */
+  save(record: KeyRecord): Promise<void>;
+}
+
+export interface Grid {
+  /** Resolves once the job is durable. Rejects with GridError. */
+  submit(request: SubmitRequest): Promise<Submitted>;
+  /** Cancels an open job; one that has ended is returned as it is. Null when there is no such job. */
+  cancel(id: string, by: string): Promise<JobView | null>;
+  job(id: string): Promise<JobView | null>;
+  /** Newest first. */
+  jobs(query: JobQuery): Promise<JobList>;
+  result(id: string): Promise<JobOutput | null>;
+
+  nodes(): NodeView[];
+  status(): NetworkStatus;
+  workloadTypes(): WorkloadType[];
+  /** Wire names that have no kernel yet. */
+  plannedWorkloads(): readonly string[];
+
+  /**
+   * Events of an existing job. Those after `after` that are still kept are delivered before this returns;
+   * with `after` null, or older than what is kept, one `state` event of the present comes instead.
+   * Nothing is delivered for a job that ended with event `after`. The last event of a job is a `state`
+   * with a final status.
+   */
+  subscribeJob(id: string, after: number | null, listener: (event: NumberedJobEvent) => void): Unsubscribe;
+  /** The pages' feed: `snapshot` before this returns, then changes at most every 500 ms. */
+  subscribeFeed(listener: (event: FeedEvent) => void): Unsubscribe;
+
+  /** A kernel file that some open job or the current build pins, by SHA-256 (hex). */
+  kernelFile(sha256: string): Promise<Uint8Array | null>;
+  blob(sha256: string): Promise<Uint8Array | null>;
+
+  keys: KeyStore;
+  health(): GridHealth;
+}
+
+/** States that a job never leaves. */
+export const isFinal = (state: JobState): boolean =>
+  state === "completed" || state === "failed" || state === "cancelled";
