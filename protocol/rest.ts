@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { backendSchema, capabilitiesSchema } from "./messages.ts";
 
-export const reasonSchema = z.object({ code: z.string(), message: z.string() });
+export const reasonSchema = z.object({ code: z.string(), message: z.string() }).meta({ id: "Reason" });
 /** Why something is as it is: a machine-readable code and a sentence for people. */
 export type Reason = z.infer<typeof reasonSchema>;
 
@@ -14,212 +14,303 @@ export const jobStates = ["queued", "running", "completed", "failed", "cancelled
 export const jobStateSchema = z.enum(jobStates);
 export type JobState = z.infer<typeof jobStateSchema>;
 
-export const submitBodySchema = z.object({
-  workload_type: z.string().min(1).max(64),
-  payload: z.unknown(),
-  priority: z.number().int().min(1).max(10).default(5),
-});
+export const submitBodySchema = z
+  .object({
+    workload_type: z.string().min(1).max(64).describe("A `type` of GET /api/v1.2/workload-types."),
+    payload: z.unknown().describe("As that workload type's `payload_schema` says."),
+    priority: z.number().int().min(1).max(10).default(5).describe("1 (whenever) to 10 (first)."),
+  })
+  .meta({ id: "SubmitBody" });
 export type SubmitBody = z.infer<typeof submitBodySchema>;
 
-export const submitAnswerSchema = z.object({
-  task_id: z.string(),
-  status: jobStateSchema,
-  workload_type: z.string(),
-  priority: z.number(),
-  tasks: z.number(),
-  grains: z.number(),
-  estimated_core_seconds: z.number(),
-  links: z.object({ self: z.string(), result: z.string(), events: z.string() }),
-});
-export type SubmitAnswer = z.infer<typeof submitAnswerSchema>;
-
-export const jobViewSchema = z.object({
-  task_id: z.string(),
-  workload_type: z.string(),
-  status: jobStateSchema,
-  priority: z.number(),
-  submitter: z.string(),
-  payload: z.unknown(),
-  round: z.number(),
-  revision: z.number(),
-  progress: z.object({
-    fraction: z.number(),
+export const submitAnswerSchema = z
+  .object({
+    task_id: z.string(),
+    /** As accepted; a replayed answer says the same. The present state is at `links.self`. */
+    status: jobStateSchema,
+    workload_type: z.string(),
+    priority: z.number(),
     tasks: z.number(),
     grains: z.number(),
-    grains_accepted: z.number(),
-    grains_candidate: z.number(),
-    grains_leased: z.number(),
-    slices_accepted: z.number(),
-    slices_by_backend: z.record(z.string(), z.number()),
-  }),
-  timings: z.object({
-    submitted_at: z.string(),
-    started_at: z.string().nullable(),
-    finished_at: z.string().nullable(),
-    elapsed_seconds: z.number(),
-    compute_seconds: z.number(),
-  }),
-  verification: z.object({
-    accepted_results: z.number(),
-    rejected_results: z.number(),
-    audited_results: z.number(),
-    own_results: z.number(),
-    certified_results: z.number(),
-    /** Compute spent on this job, over the compute of what was accepted; null until something was. */
-    overhead: z.number().nullable(),
-  }),
-  /** Why it waits, or why it failed; empty while all is well. */
-  reasons: z.array(reasonSchema),
-  /** What is known so far: the workload's own preview of the verified part. */
-  preview: z.unknown(),
-  kernel: z.string(),
-});
+    estimated_core_seconds: z.number(),
+    links: z.object({ self: z.string(), result: z.string(), events: z.string() }),
+  })
+  .meta({ id: "SubmitAnswer" });
+export type SubmitAnswer = z.infer<typeof submitAnswerSchema>;
+
+export const jobViewSchema = z
+  .object({
+    task_id: z.string(),
+    workload_type: z.string(),
+    status: jobStateSchema,
+    priority: z.number(),
+    submitter: z.string(),
+    /** Null, as is `preview`, where the caller may not read the job's data (`redacted`). */
+    payload: z.unknown(),
+    redacted: z.boolean().optional(),
+    round: z.number(),
+    revision: z.number(),
+    progress: z.object({
+      fraction: z.number(),
+      tasks: z.number(),
+      grains: z.number(),
+      grains_accepted: z.number(),
+      grains_candidate: z.number(),
+      grains_leased: z.number(),
+      slices_accepted: z.number(),
+      slices_by_backend: z.record(z.string(), z.number()),
+    }),
+    timings: z.object({
+      submitted_at: z.string(),
+      started_at: z.string().nullable(),
+      finished_at: z.string().nullable(),
+      elapsed_seconds: z.number(),
+      compute_seconds: z.number(),
+    }),
+    verification: z.object({
+      accepted_results: z.number(),
+      rejected_results: z.number(),
+      audited_results: z.number(),
+      own_results: z.number(),
+      certified_results: z.number(),
+      /** Compute spent on this job, over the compute of what was accepted; null until something was. */
+      overhead: z.number().nullable(),
+    }),
+    /** Why it waits, or why it failed; empty while all is well. */
+    reasons: z.array(reasonSchema),
+    /** What is known so far: the workload's own preview of the verified part. */
+    preview: z.unknown(),
+    kernel: z.string(),
+  })
+  .meta({ id: "Job" });
 export type JobView = z.infer<typeof jobViewSchema>;
 
-export const jobListSchema = z.object({ jobs: z.array(jobViewSchema), next_cursor: z.string().nullable() });
+export const jobListSchema = z
+  .object({ jobs: z.array(jobViewSchema), next_cursor: z.string().nullable() })
+  .meta({ id: "JobList" });
 export type JobList = z.infer<typeof jobListSchema>;
 
-export const jobResultSchema = z.object({
-  task_id: z.string(),
-  status: jobStateSchema,
-  workload_type: z.string(),
-  revision: z.number(),
-  result: z.unknown(),
-  verification: jobViewSchema.shape.verification,
-});
+export const jobResultSchema = z
+  .object({
+    task_id: z.string(),
+    status: jobStateSchema,
+    workload_type: z.string(),
+    revision: z.number(),
+    result: z.unknown(),
+    verification: jobViewSchema.shape.verification,
+  })
+  .meta({ id: "JobResult" });
 export type JobResult = z.infer<typeof jobResultSchema>;
 
-export const nodeViewSchema = z.object({
-  node_id: z.string(),
-  name: z.string().nullable(),
-  kind: z.enum(["tab", "native"]),
-  own: z.boolean(),
-  online: z.boolean(),
-  /** Has a free slot for some backend. */
-  available: z.boolean(),
-  software: z.string(),
-  platform: z.string().nullable(),
-  cpu_cores: z.number(),
-  cpu_model: z.string().nullable(),
-  ram_gb: z.number().nullable(),
-  gpu: capabilitiesSchema.shape.gpu,
-  accelerators: z.array(z.string()),
-  engines: z.array(z.string()),
-  backends: z.array(
-    z.object({
-      backend: backendSchema,
-      slots: z.number(),
-      busy: z.number(),
-      /** Core-seconds of work done per second, over all slots; null until measured. */
-      core_seconds_per_second: z.number().nullable(),
-    }),
-  ),
-  leases: z.array(
-    z.object({
-      task_id: z.string(),
-      workload_type: z.string(),
-      backend: backendSchema,
-      lo: z.number(),
-      hi: z.number(),
-      done: z.number(),
-    }),
-  ),
-  accepted_slices: z.number(),
-  rejected_slices: z.number(),
-  core_seconds: z.number(),
-  connected_at: z.string().nullable(),
-  last_seen: z.string(),
-  /** "Why am I idle": empty while it computes. */
-  idle_reasons: z.array(reasonSchema),
-});
+export const nodeViewSchema = z
+  .object({
+    node_id: z.string(),
+    name: z.string().nullable(),
+    kind: z.enum(["tab", "native"]),
+    own: z.boolean(),
+    online: z.boolean(),
+    /** Has a free slot for some backend. */
+    available: z.boolean(),
+    software: z.string(),
+    platform: z.string().nullable(),
+    cpu_cores: z.number(),
+    cpu_model: z.string().nullable(),
+    ram_gb: z.number().nullable(),
+    gpu: capabilitiesSchema.shape.gpu,
+    accelerators: z.array(z.string()),
+    engines: z.array(z.string()),
+    backends: z.array(
+      z.object({
+        backend: backendSchema,
+        slots: z.number(),
+        busy: z.number(),
+        /** Core-seconds of work done per second, over all slots; null until measured. */
+        core_seconds_per_second: z.number().nullable(),
+      }),
+    ),
+    leases: z.array(
+      z.object({
+        task_id: z.string(),
+        workload_type: z.string(),
+        backend: backendSchema,
+        lo: z.number(),
+        hi: z.number(),
+        done: z.number(),
+      }),
+    ),
+    accepted_slices: z.number(),
+    rejected_slices: z.number(),
+    core_seconds: z.number(),
+    connected_at: z.string().nullable(),
+    last_seen: z.string(),
+    /** "Why am I idle": empty while it computes. */
+    idle_reasons: z.array(reasonSchema),
+  })
+  .meta({ id: "Node" });
 export type NodeView = z.infer<typeof nodeViewSchema>;
 
-export const networkStatusSchema = z.object({
-  coordinator: z.object({ node_id: z.string(), hostname: z.string(), uptime: z.number(), version: z.string() }),
-  registry: z.object({
-    total_nodes: z.number(),
-    online_nodes: z.number(),
-    available_nodes: z.number(),
-    total_cpu_cores: z.number(),
-    /** Sums over the online nodes that tell; how many do not is beside them. */
-    total_ram_gb: z.number(),
-    total_gpu_vram_gb: z.number(),
-    unknown_ram_nodes: z.number(),
-    unknown_vram_nodes: z.number(),
-  }),
-  scheduler: z.object({
-    /** Jobs, as in the user's document. */
-    pending_tasks: z.number(),
-    active_tasks: z.number(),
-    completed_tasks: z.number(),
-    failed_tasks: z.number(),
-    cancelled_tasks: z.number(),
-    /** Completed over completed and failed; null until one ended. */
-    success_rate: z.number().nullable(),
-    leased_slices: z.number(),
-    accepted_slices: z.number(),
-    accepted_grains: z.number(),
-    /** Accepted core-seconds per second, over the last 10 s. */
-    core_seconds_per_second: z.number(),
-  }),
-  nodes: z.array(nodeViewSchema),
-});
+export const networkStatusSchema = z
+  .object({
+    coordinator: z.object({ node_id: z.string(), hostname: z.string(), uptime: z.number(), version: z.string() }),
+    registry: z.object({
+      total_nodes: z.number(),
+      online_nodes: z.number(),
+      available_nodes: z.number(),
+      total_cpu_cores: z.number(),
+      /** Sums over the online nodes that tell; how many do not is beside them. */
+      total_ram_gb: z.number(),
+      total_gpu_vram_gb: z.number(),
+      unknown_ram_nodes: z.number(),
+      unknown_vram_nodes: z.number(),
+    }),
+    scheduler: z.object({
+      /** Jobs, as in the user's document. */
+      pending_tasks: z.number(),
+      active_tasks: z.number(),
+      completed_tasks: z.number(),
+      failed_tasks: z.number(),
+      cancelled_tasks: z.number(),
+      /** Completed over completed and failed; null until one ended. */
+      success_rate: z.number().nullable(),
+      leased_slices: z.number(),
+      accepted_slices: z.number(),
+      accepted_grains: z.number(),
+      /** Accepted core-seconds per second, over the last 10 s. */
+      core_seconds_per_second: z.number(),
+    }),
+    nodes: z.array(nodeViewSchema),
+  })
+  .meta({ id: "NetworkStatus" });
 export type NetworkStatus = z.infer<typeof networkStatusSchema>;
 
-export const workloadTypeSchema = z.object({
-  type: z.string(),
-  title: z.string(),
-  summary: z.string(),
-  family: z.object({ id: z.string(), title: z.string(), summary: z.string(), opt_in: z.boolean() }),
-  /** JSON Schema of the payload. */
-  payload_schema: z.unknown(),
-  examples: z.array(z.object({ title: z.string(), payload: z.unknown() })),
-  kernel: z.string(),
-  backends: z.array(backendSchema),
-});
+export const workloadTypeSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    summary: z.string(),
+    family: z.object({ id: z.string(), title: z.string(), summary: z.string(), opt_in: z.boolean() }),
+    /** JSON Schema of the payload. */
+    payload_schema: z.unknown(),
+    examples: z.array(z.object({ title: z.string(), payload: z.unknown() })),
+    kernel: z.string(),
+    backends: z.array(backendSchema),
+  })
+  .meta({ id: "WorkloadType" });
 export type WorkloadType = z.infer<typeof workloadTypeSchema>;
-export const workloadTypesSchema = z.object({
-  workload_types: z.array(workloadTypeSchema),
-  planned: z.array(z.string()),
-});
+export const workloadTypesSchema = z
+  .object({
+    workload_types: z.array(workloadTypeSchema),
+    planned: z.array(z.string()),
+  })
+  .meta({ id: "WorkloadTypes" });
 
 /** RFC 9457. `field` names what was wrong in the request, `remedy` what to do about it. */
-export const problemSchema = z.object({
-  type: z.string(),
-  title: z.string(),
-  status: z.number(),
-  detail: z.string(),
-  field: z.string().optional(),
-  remedy: z.string().optional(),
-  errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
-  available: z.array(z.string()).optional(),
-  example: z.string().optional(),
-});
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.number(),
+    detail: z.string(),
+    field: z.string().optional(),
+    remedy: z.string().optional(),
+    errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+    available: z.array(z.string()).optional(),
+    example: z.string().optional(),
+  })
+  .meta({ id: "Problem" });
 export type Problem = z.infer<typeof problemSchema>;
 
 /**
  * One event of a job's SSE stream (`GET /workload/{task_id}/events`). The SSE id is the event's number
  * within the job; `Last-Event-ID` resumes after it, or starts again from the current state.
  */
-export const jobEventSchema = z.discriminatedUnion("event", [
-  z.object({ event: z.literal("state"), job: jobViewSchema }),
-  z.object({ event: z.literal("progress"), job: jobViewSchema }),
-  z.object({ event: z.literal("partial"), task_id: z.string(), preview: z.unknown(), fraction: z.number() }),
-]);
+export const jobEventSchema = z
+  .discriminatedUnion("event", [
+    z.object({ event: z.literal("state"), job: jobViewSchema }),
+    z.object({ event: z.literal("progress"), job: jobViewSchema }),
+    z.object({ event: z.literal("partial"), task_id: z.string(), preview: z.unknown(), fraction: z.number() }),
+  ])
+  .meta({ id: "JobEvent" });
 export type JobEvent = z.infer<typeof jobEventSchema>;
 
 /**
  * The live feed for pages (`GET /live`, SSE): a `snapshot` first, then what changed, at most every 500 ms.
  */
-export const feedEventSchema = z.discriminatedUnion("event", [
-  z.object({ event: z.literal("snapshot"), status: networkStatusSchema, jobs: z.array(jobViewSchema) }),
-  z.object({
-    event: z.literal("change"),
-    /** Status without its nodes; nodes and jobs that changed; ids of nodes that left the list. */
-    status: networkStatusSchema.omit({ nodes: true }),
-    nodes: z.array(nodeViewSchema),
-    gone_nodes: z.array(z.string()),
-    jobs: z.array(jobViewSchema),
-  }),
-]);
+export const feedEventSchema = z
+  .discriminatedUnion("event", [
+    z.object({ event: z.literal("snapshot"), status: networkStatusSchema, jobs: z.array(jobViewSchema) }),
+    z.object({
+      event: z.literal("change"),
+      /** Status without its nodes; nodes and jobs that changed; ids of nodes that left the list. */
+      status: networkStatusSchema.omit({ nodes: true }),
+      nodes: z.array(nodeViewSchema),
+      gone_nodes: z.array(z.string()),
+      jobs: z.array(jobViewSchema),
+    }),
+  ])
+  .meta({ id: "FeedEvent" });
 export type FeedEvent = z.infer<typeof feedEventSchema>;
+
+/** Filters of `GET /workload`. */
+export const jobQuerySchema = z.object({
+  state: jobStateSchema.optional(),
+  workload_type: z.string().min(1).max(64).optional(),
+  submitter: z.string().min(1).max(64).optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.string().min(1).max(256).optional(),
+});
+
+/** `GET /workload/{task_id}/result?wait=30` answers when the job ends, or after so many seconds. */
+export const resultQuerySchema = z.object({ wait: z.coerce.number().min(0).max(60).default(0) });
+
+export const healthSchema = z
+  .object({
+    status: z.enum(["ok", "degraded"]),
+    /** Why it is degraded; empty when ok. */
+    reasons: z.array(reasonSchema),
+    uptime: z.number(),
+    version: z.string(),
+    /** Whether programs on the coordinator's own machine may submit without a key, and if not, why. */
+    keyless_loopback: z.object({ enabled: z.boolean(), reason: reasonSchema.nullable() }),
+  })
+  .meta({ id: "Health" });
+export type Health = z.infer<typeof healthSchema>;
+
+/** What a key may do: submit work, read others' jobs, manage keys and jobs, spend money on instances. */
+export const scopes = ["submit", "read", "admin", "scale"] as const;
+export const scopeSchema = z.enum(scopes);
+export type Scope = z.infer<typeof scopeSchema>;
+
+export const keyBodySchema = z
+  .object({
+    label: z.string().trim().min(1).max(100).describe("For people, as `Ada's notebook`."),
+    scopes: z.array(scopeSchema).min(1).max(scopes.length).default(["submit"]),
+  })
+  .meta({ id: "KeyBody" });
+export const keyViewSchema = z
+  .object({
+    key_id: z.string(),
+    label: z.string(),
+    scopes: z.array(scopeSchema),
+    created_at: z.string(),
+    revoked_at: z.string().nullable(),
+  })
+  .meta({ id: "Key" });
+export type KeyView = z.infer<typeof keyViewSchema>;
+/** `key` is shown this once; the coordinator keeps only its hash. */
+export const keyCreatedSchema = keyViewSchema.extend({ key: z.string() }).meta({ id: "KeyCreated" });
+export const keyListSchema = z.object({ keys: z.array(keyViewSchema) }).meta({ id: "KeyList" });
+
+export const sessionBodySchema = z.object({ token: z.string().min(1).max(512) }).meta({ id: "SessionBody" });
+/** Who the caller is to the coordinator. */
+export const sessionSchema = z
+  .object({
+    kind: z.enum(["operator", "key", "local", "anonymous"]),
+    /** Submitter id of the caller's jobs; null for a stranger. */
+    id: z.string().nullable(),
+    scopes: z.array(scopeSchema),
+    /** When a cookie session ends; null for other callers. */
+    expires_at: z.string().nullable(),
+  })
+  .meta({ id: "Session" });
+export type Session = z.infer<typeof sessionSchema>;
