@@ -15,7 +15,7 @@ export const jobStateSchema = z.enum(jobStates);
 export type JobState = z.infer<typeof jobStateSchema>;
 
 export const submitBodySchema = z
-  .object({
+  .strictObject({
     workload_type: z.string().min(1).max(64).describe("A `type` of GET /api/v1.2/workload-types."),
     payload: z.unknown().describe("As that workload type's `payload_schema` says."),
     priority: z.number().int().min(1).max(10).default(5).describe("1 (whenever) to 10 (first)."),
@@ -282,7 +282,7 @@ export const scopeSchema = z.enum(scopes);
 export type Scope = z.infer<typeof scopeSchema>;
 
 export const keyBodySchema = z
-  .object({
+  .strictObject({
     label: z.string().trim().min(1).max(100).describe("For people, as `Ada's notebook`."),
     scopes: z.array(scopeSchema).min(1).max(scopes.length).default(["submit"]),
   })
@@ -301,7 +301,7 @@ export type KeyView = z.infer<typeof keyViewSchema>;
 export const keyCreatedSchema = keyViewSchema.extend({ key: z.string() }).meta({ id: "KeyCreated" });
 export const keyListSchema = z.object({ keys: z.array(keyViewSchema) }).meta({ id: "KeyList" });
 
-export const sessionBodySchema = z.object({ token: z.string().min(1).max(512) }).meta({ id: "SessionBody" });
+export const sessionBodySchema = z.strictObject({ token: z.string().min(1).max(512) }).meta({ id: "SessionBody" });
 /** Who the caller is to the coordinator. */
 export const sessionSchema = z
   .object({
