@@ -1,0 +1,126 @@
+/** What must hold after every event. Run by tests and the simulator; throws with the first thing that does not. */
+import type { Range } from "./ranges.ts";
+import type { CoreState, Job } from "./state.ts";
+
+export function checkState(state: CoreState): void {
+  for (const job of state.jobs.values()) {
+    checkGrains(state, job);
+    checkQueue(state, job);
+  }
+  checkLeases(state);
+  checkNodes(state);
+  checkRing(state);
+}
+
+function fail(job: Job | null, message: string): never {
+  const story = job ? `; story: ${job.story.tell(0, Number.MAX_SAFE_INTEGER).join(" | ")}` : "";
+  throw new Error(`checkState: ${job ? `job ${job.id}: ` : ""}${message}${story}`);
+}
+
+/** Every claimed grain is in exactly one place: open, waiting, covered, or with at least one lease. */
+function checkGrains(state: CoreState, job: Job): void {
+  if (job.phase === "ended") fail(job, "an ended job is still here");
+  const places: Range[] = [...job.open.ranges];
+  for (const wait of job.cooling) places.push([wait.lo, wait.hi]);
+  let candidate = 0;
+  let confirmed = 0;
+  for (const { lo, hi, result } of job.coverage.entries) {
+    places.push([lo, hi]);
+    const standing = job.results.get(result)?.standing;
+    if (standing === "candidate") candidate += hi - lo;
+    else if (standing === "confirmed") confirmed += hi - lo;
+    else fail(job, `grains [${lo},${hi}) rest on result ${result}, which is ${standing}`);
+  }
+  if (candidate !== job.candidateGrains)
+    fail(job, `${job.candidateGrains} candidate grains counted, ${candidate} found`);
+  if (confirmed !== job.confirmedGrains)
+    fail(job, `${job.confirmedGrains} confirmed grains counted, ${confirmed} found`);
+  places.sort((a, b) => a[0] - b[0]);
+  const gaps: Range[] = [];
+  let at = 0;
+  for (const [lo, hi] of places) {
+    if (lo < at) fail(job, `grains [${lo},${Math.min(hi, at)}) are in two places`);
+    if (lo > at) gaps.push([at, lo]);
+    at = Math.max(at, hi);
+  }
+  if (at < job.claimed) gaps.push([at, job.claimed]);
+  if (at > job.claimed) fail(job, `grains up to ${at} are in use, but only ${job.claimed} are claimed`);
+  if (job.phase === "queued" || job.phase === "running") checkLeased(state, job, gaps);
+}
+
+/** What is nowhere else is with a lease, and no two leases share grains unless one copies the other. */
+function checkLeased(state: CoreState, job: Job, gaps: readonly Range[]): void {
+  const leased = [...job.leases]
+    .map((id) => state.leases.get(id))
+    .filter((lease) => lease !== undefined && lease.audit === null)
+    .map((lease) => [lease?.next, lease?.hi] as [number, number])
+    .sort((a, b) => a[0] - b[0]);
+  for (const [lo, hi] of gaps) {
+    let from = lo;
+    for (const [next, end] of leased) if (next <= from && end > from) from = end;
+    if (from < hi) fail(job, `grains [${from},${hi}) are nowhere: not open, not leased, not covered`);
+  }
+  for (const [next, hi] of leased) {
+    if (job.open.within(next, hi).length > 0) fail(job, `leased grains [${next},${hi}) are open too`);
+  }
+}
+
+function checkQueue(state: CoreState, job: Job): void {
+  const runnable = (job.phase === "queued" || job.phase === "running") && job.open.size > 0;
+  if (runnable !== job.queueIndex >= 0)
+    fail(job, `open ${job.open.size}, phase ${job.phase}, but queue index ${job.queueIndex}`);
+  if (!runnable) return;
+  const queue = state.submitters.get(job.submitter)?.queues.get(job.needsClass);
+  if (queue?.jobs[job.queueIndex] !== job) fail(job, "is not where its queue says");
+}
+
+function checkLeases(state: CoreState): void {
+  for (const lease of state.leases.values()) {
+    const job = state.jobs.get(lease.job);
+    const node = state.nodes.get(lease.node);
+    if (!job) fail(null, `lease ${lease.id} is for a job that ended: ${lease.job}`);
+    if (!job.leases.has(lease.id)) fail(job, `does not know its lease ${lease.id}`);
+    if (!node?.leases.has(lease.id)) fail(job, `node ${lease.node} does not know its lease ${lease.id}`);
+    if (lease.next < lease.lo || lease.next >= lease.hi)
+      fail(job, `lease ${lease.id} has nothing left but was not ended`);
+    if (lease.deadlineMs > lease.deadlineMsMax) fail(job, `lease ${lease.id} was extended past its bound`);
+    if (lease.twin === null) continue;
+    const twin = state.leases.get(lease.twin);
+    if (twin?.twin !== lease.id) fail(job, `lease ${lease.id} and its copy ${lease.twin} do not know each other`);
+    if (twin.node === lease.node) fail(job, `lease ${lease.id} and its copy are with the same node`);
+  }
+}
+
+function checkNodes(state: CoreState): void {
+  for (const node of state.nodes.values()) {
+    const held = { wasm: 0, webgpu: 0, native: 0 };
+    for (const id of node.leases) {
+      const lease = state.leases.get(id);
+      if (!lease) fail(null, `node ${node.id} holds lease ${id}, which ended`);
+      held[lease.backend]++;
+    }
+    for (const backend of ["wasm", "webgpu", "native"] as const) {
+      if (held[backend] !== node.held[backend]) {
+        fail(null, `node ${node.id} counts ${node.held[backend]} ${backend} leases, ${held[backend]} found`);
+      }
+    }
+    if (node.connection !== null && state.connections.get(node.connection) !== node.id) {
+      fail(null, `node ${node.id} and connection ${node.connection} do not know each other`);
+    }
+  }
+}
+
+function checkRing(state: CoreState): void {
+  const runnable = [...state.submitters.values()].filter((submitter) => submitter.runnable > 0);
+  if (runnable.length !== state.ring.length)
+    fail(null, `${state.ring.length} submitters in turn, ${runnable.length} have work`);
+  for (const submitter of runnable) {
+    const jobs = [...submitter.queues.values()].reduce((sum, queue) => sum + queue.size, 0);
+    if (jobs !== submitter.runnable)
+      fail(null, `submitter ${submitter.id} counts ${submitter.runnable} jobs, ${jobs} found`);
+  }
+  for (const { job, result } of state.audits) {
+    const audit = state.jobs.get(job)?.results.get(result)?.audit;
+    if (audit && audit.state !== "queued") fail(null, `result ${result} waits for its audit, which is ${audit.state}`);
+  }
+}

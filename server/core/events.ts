@@ -1,0 +1,152 @@
+/**
+ * What the core hears and what it asks for. Events are facts; effects are data that the shell
+ * performs. An effect that depends on a commit stands in that commit's `afterwards`.
+ */
+import type { Round, Workload } from "../../kernels/contract.ts";
+import type {
+  Capabilities,
+  CoordinatorMessage,
+  FailReason,
+  HeldLease,
+  KernelFiles,
+  NodeMessage,
+  Preferences,
+  RefuseCode,
+  ResultMessage,
+} from "../../protocol/messages.ts";
+import type { Reason } from "../../protocol/rest.ts";
+import type { JobStats, Lease } from "./state.ts";
+
+export interface NewJob {
+  id: string;
+  submitter: string;
+  workload: Workload;
+  payload: unknown;
+  payloadBlob: string | null;
+  priority: number;
+  kernel: string;
+  files: KernelFiles;
+  hasCheck: boolean;
+}
+
+export type CoreEvent =
+  | { type: "submit"; job: NewJob; record: JobRecordSeed }
+  | { type: "job.durable"; job: string }
+  | { type: "cancel"; job: string; reason: Reason }
+  | { type: "extent.durable"; job: string; round: number; hi: number }
+  | { type: "round.durable"; job: string }
+  | {
+      type: "hello";
+      connection: number;
+      node: string;
+      own: boolean;
+      session: string;
+      capabilities: Capabilities;
+      preferences: Preferences;
+      holding: readonly HeldLease[];
+      /** What the store remembers of this identity. */
+      history: { acceptedSlices: number; rejectedSlices: number; coreSeconds: number };
+    }
+  | { type: "disconnected"; connection: number }
+  | { type: "result"; connection: number; result: ResultMessage }
+  | { type: "message"; connection: number; message: Exclude<NodeMessage, { type: "hello" | "result" }> }
+  | { type: "checked"; job: string; result: number; reason: string | null }
+  | { type: "compared"; job: string; result: number; reason: string | null; proof: boolean }
+  | { type: "merged"; job: string; round: number; enough: boolean; preview: unknown }
+  | { type: "finished"; job: string; round: number; output: string | null; outputBlob: string | null }
+  | { type: "next"; job: string; round: number; next: Round; input: string | null }
+  | { type: "judge.failed"; job: string; message: string }
+  | { type: "restored"; job: string; result: number; partials: Uint8Array }
+  /** All results of a restored job were brought. */
+  | { type: "restored.all"; job: string }
+  | { type: "place" }
+  | { type: "tick" }
+  | { type: "drain" };
+
+/** Fields of the job's record that the core does not use but the store keeps. */
+export interface JobRecordSeed {
+  payloadJson: string | null;
+  idempotencyKey: string | null;
+  bodyHash: string | null;
+}
+
+export type Verdict = { result: number; standing: "confirmed" | "rejected"; reason: string };
+
+/** A write, in the core's words; the shell turns it into the store's. */
+export type CoreWrite =
+  | { type: "job.insert"; job: string; record: JobRecordSeed }
+  | {
+      type: "job.ended";
+      job: string;
+      state: "completed" | "failed" | "cancelled";
+      startedAtMs: number | null;
+      atMs: number;
+      reason: Reason | null;
+      output: string | null;
+      outputBlob: string | null;
+      stats: JobStats;
+      round: number;
+      revision: number;
+    }
+  | { type: "round.insert"; job: string; round: number; tasks: number; grainTasks: number; input: string | null }
+  | { type: "extent.claim"; job: string; round: number; lo: number; hi: number }
+  | {
+      type: "result.insert";
+      id: number;
+      message: ResultMessage;
+      node: string;
+      own: boolean;
+      standing: "candidate" | "confirmed";
+      verdict: string;
+    }
+  | { type: "result.verdict"; id: number; standing: "confirmed" | "rejected"; verdict: string };
+
+export type JudgeRequest =
+  /** Keeps the partials; answers `checked` where the workload has a check. */
+  | {
+      type: "take";
+      job: string;
+      round: number;
+      result: number;
+      lo: number;
+      hi: number;
+      partials: Uint8Array;
+      check: boolean;
+    }
+  /** Merges what `result` stands for; answers `merged`. */
+  | { type: "merge"; job: string; round: number; result: number; ranges: readonly (readonly [number, number])[] }
+  | { type: "drop"; job: string; result: number }
+  /** Answers `compared`. */
+  | {
+      type: "compare";
+      job: string;
+      result: number;
+      grain: number;
+      mine: Uint8Array;
+      theirs: Uint8Array;
+      backends: readonly [ResultMessage["backend"], ResultMessage["backend"]];
+    }
+  /** Answers `finished` or `next`. */
+  | { type: "finish"; job: string; round: number }
+  | { type: "forget"; job: string };
+
+export type Effect =
+  | { type: "commit"; writes: CoreWrite[]; afterwards: Effect[]; event?: CoreEvent }
+  | { type: "send"; connection: number; message: CoordinatorMessage }
+  /** The shell adds the slice's inputs. */
+  | { type: "lease"; connection: number; lease: Lease; deadlineMs: number }
+  | { type: "ack"; connection: number; seq: number; rejected: string | null }
+  | { type: "close"; connection: number; code: RefuseCode; message: string; remedy: string; retryMs: number | null }
+  | { type: "judge"; request: JudgeRequest }
+  | { type: "accepted"; job: string }
+  | { type: "ended"; job: string; state: "completed" | "failed" | "cancelled" }
+  /** For logs and metrics: something worth a line. */
+  | { type: "note"; code: string; message: string; node?: string; job?: string };
+
+export type { FailReason };
+
+/** Pure helpers that the core is given. */
+export interface CorePorts {
+  /** A code that proves that this coordinator issued the lease; deterministic. */
+  ticket(lease: { id: string; job: string; round: number; lo: number; hi: number; node: string }): string;
+}

@@ -1,0 +1,103 @@
+/** Jobs that come, and that are called off. */
+import type { Workload } from "../../kernels/contract.ts";
+import type { CoreEvent, Effect, NewJob } from "./events.ts";
+import { Coverage, RangeSet } from "./ranges.ts";
+import { endJob, startRound } from "./rounds.ts";
+import { type CoreState, emptyStats, type Job, Story } from "./state.ts";
+
+/** Takes a job in; it is cut once its record is durable. */
+export function admit(
+  state: CoreState,
+  event: Extract<CoreEvent, { type: "submit" }>,
+  now: number,
+  out: Effect[],
+): void {
+  const job = createJob(state, event.job, now);
+  const plan = event.job.workload.plan(event.job.payload);
+  startRound(job, 0, plan.tasks, plan.grainTasks, null);
+  job.claiming = true;
+  state.jobs.set(job.id, job);
+  const hi = Math.min(job.grains, state.config.extentGrains);
+  out.push({
+    type: "commit",
+    writes: [
+      { type: "job.insert", job: job.id, record: event.record },
+      { type: "round.insert", job: job.id, round: 0, tasks: job.tasks, grainTasks: job.grainTasks, input: null },
+      { type: "extent.claim", job: job.id, round: 0, lo: 0, hi },
+    ],
+    afterwards: [{ type: "accepted", job: job.id }],
+    event: { type: "job.durable", job: job.id },
+  });
+  state.changedJobs.add(job.id);
+}
+
+/** A job as the core holds it, before its first round is set. */
+export function createJob(state: CoreState, seed: NewJob, now: number): Job {
+  const { workload, payload } = seed;
+  const plan = workload.plan(payload);
+  return {
+    id: seed.id,
+    submitter: seed.submitter,
+    workload,
+    payload,
+    payloadBlob: seed.payloadBlob,
+    priority: seed.priority,
+    kernel: seed.kernel,
+    files: seed.files,
+    createdAtMs: now,
+    startedAtMs: null,
+    phase: "admitting",
+    round: 0,
+    revision: 1,
+    input: null,
+    tasks: 0,
+    grainTasks: 1,
+    grains: 0,
+    output: plan.output,
+    backends: plan.needs.backends,
+    memoryBytes: plan.needs.memoryBytes,
+    engines: plan.needs.engines,
+    needsClass: needsClass(workload, plan.needs),
+    hasCheck: seed.hasCheck,
+    judged: plan.output === "reduce" || seed.hasCheck,
+    grainCoreSeconds: 0,
+    grainOperations: 1,
+    claimed: 0,
+    claiming: false,
+    open: new RangeSet(),
+    cooling: [],
+    coverage: new Coverage(),
+    candidateGrains: 0,
+    confirmedGrains: 0,
+    results: new Map(),
+    leases: new Set(),
+    failures: new Map(),
+    ownOnly: new Set(),
+    stats: emptyStats(),
+    reason: null,
+    preview: null,
+    queueKey: now - seed.priority * state.config.priorityMs,
+    queueIndex: -1,
+    sequence: state.nextSequence++,
+    sentTo: new Set(),
+    story: new Story(),
+  };
+}
+
+function needsClass(
+  workload: Workload,
+  needs: { backends: readonly string[]; memoryBytes: number; engines: readonly string[] },
+): string {
+  return [workload.family.id, needs.backends.join("+"), needs.memoryBytes, needs.engines.join("+")].join("/");
+}
+
+export function cancel(
+  state: CoreState,
+  event: Extract<CoreEvent, { type: "cancel" }>,
+  now: number,
+  out: Effect[],
+): void {
+  const job = state.jobs.get(event.job);
+  if (!job || job.phase === "ended") return;
+  endJob(state, job, "cancelled", event.reason, { output: null, outputBlob: null }, now, out);
+}

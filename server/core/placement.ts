@@ -1,0 +1,195 @@
+/** Which slice goes to whom: audits first on own nodes, then new slices in turn, then copies of the last grains. */
+import type { Backend } from "../../protocol/messages.ts";
+import type { CorePorts, Effect } from "./events.ts";
+import { type Assignment, issueLease } from "./leases.ts";
+import type { Range } from "./ranges.ts";
+import { claimAhead } from "./rounds.ts";
+import { slotSpeed } from "./speed.ts";
+import type { CoreState, Job, Lease, Node, Submitter } from "./state.ts";
+import { nextTurn } from "./turns.ts";
+
+/** The fastest first, so that a GPU is not left waiting while its node's cores are filled. */
+const order: readonly Backend[] = ["webgpu", "native", "wasm"];
+
+/** Looks for work for every node that could take more, as long as there is work that was not looked at yet. */
+export function place(state: CoreState, now: number, ports: CorePorts, out: Effect[]): void {
+  if (state.draining) return;
+  let looks = state.hungry.size;
+  for (const id of state.hungry) {
+    if (looks-- <= 0) break;
+    if (state.ring.length === 0 && state.audits.length === 0 && state.tail.size === 0) return;
+    const node = state.nodes.get(id);
+    if (!node || node.connection === null || node.draining) {
+      state.hungry.delete(id);
+      continue;
+    }
+    if (node.fruitless === state.workVersion || node.waitsUntilMs > now) continue;
+    const before = node.leases.size;
+    feed(state, node, now, ports, out);
+    if (!hasRoom(state, node)) state.hungry.delete(id);
+    else if (node.leases.size > before) {
+      // Served, but could take more: behind the others.
+      state.hungry.delete(id);
+      state.hungry.add(id);
+    }
+  }
+}
+
+function feed(state: CoreState, node: Node, now: number, ports: CorePorts, out: Effect[]): void {
+  for (const backend of order) {
+    while (room(state, node, backend) > 0) {
+      const assignment =
+        nextAudit(state, node, backend) ?? nextSlice(state, node, backend) ?? nextCopy(state, node, backend, now);
+      if (!assignment) break;
+      issueLease(state, node, backend, assignment, now, ports, out);
+      claimAhead(state, assignment.job, out);
+    }
+  }
+  if (hasRoom(state, node)) node.fruitless = state.workVersion;
+}
+
+export function room(state: CoreState, node: Node, backend: Backend): number {
+  return node.preferences.slots[backend] * state.config.leasesPerSlot - node.held[backend];
+}
+
+export function hasRoom(state: CoreState, node: Node): boolean {
+  return order.some((backend) => room(state, node, backend) > 0);
+}
+
+/** Whether the node may and can run the job on this backend: consent, kernels, memory, engines. */
+export function misfit(node: Node, backend: Backend, job: Job): string | null {
+  if (!job.backends.includes(backend)) return "backend";
+  if (!node.preferences.families.includes(job.workload.family.id)) return "family_off";
+  if (node.capabilities.ramBytes !== null && job.memoryBytes > node.capabilities.ramBytes) return "memory";
+  if (!job.engines.every((engine) => node.capabilities.engines.includes(engine))) return "engine";
+  return null;
+}
+
+function nextAudit(state: CoreState, node: Node, backend: Backend): Assignment | null {
+  if (!node.own) return null;
+  const most = Math.min(state.audits.length, 64);
+  for (let index = 0; index < most; index++) {
+    const waiting = state.audits[index] as { job: string; result: number };
+    const job = state.jobs.get(waiting.job);
+    const result = job?.results.get(waiting.result);
+    if (!job || !result?.audit || result.audit.state !== "queued") {
+      state.audits.splice(index, 1);
+      return nextAudit(state, node, backend);
+    }
+    if (misfit(node, backend, job)) continue;
+    state.audits.splice(index, 1);
+    result.audit.state = "leased";
+    const { grain } = result.audit;
+    return {
+      job,
+      lo: grain,
+      hi: grain + 1,
+      estimateMs: estimate(node, job, backend, 1),
+      audit: result.id,
+      copyOf: null,
+    };
+  }
+  return null;
+}
+
+function nextSlice(state: CoreState, node: Node, backend: Backend): Assignment | null {
+  let cut: Range | null = null;
+  const fits = (job: Job): boolean => {
+    cut = cuttable(state, node, job, backend);
+    return cut !== null;
+  };
+  const job = nextTurn(state, (submitter) => firstFitting(submitter, node, backend, fits));
+  if (!job) return null;
+  cut = cuttable(state, node, job, backend);
+  if (!cut) return null;
+  const [lo, hi] = cut;
+  return { job, lo, hi, estimateMs: estimate(node, job, backend, hi - lo), audit: null, copyOf: null };
+}
+
+/** The submitter's job that goes first among those that fit. Classes are few; jobs in them are in order. */
+function firstFitting(
+  submitter: Submitter,
+  node: Node,
+  backend: Backend,
+  fits: (job: Job) => boolean,
+): Job | undefined {
+  let best: Job | undefined;
+  for (const queue of submitter.queues.values()) {
+    const top = queue.top;
+    if (!top || misfit(node, backend, top)) continue;
+    const job = queue.find(fits, 64);
+    if (job && (!best || job.queueKey < best.queueKey)) best = job;
+  }
+  return best;
+}
+
+/** The run of open grains that this node would get, sized to its speed; null when none is for it. */
+function cuttable(state: CoreState, node: Node, job: Job, backend: Backend): Range | null {
+  const first = job.open.first(sliceGrains(state, node, job, backend));
+  if (!first || job.ownOnly.size === 0) return first;
+  return node.own ? first : withoutOwnOnly(job);
+}
+
+/** Volunteers failed on some grains: those are left to own nodes. */
+function withoutOwnOnly(job: Job): Range | null {
+  for (const [lo, hi] of job.open.ranges) {
+    for (let grain = lo; grain < hi; grain++) {
+      if (!job.ownOnly.has(grain)) return [grain, grain + 1];
+    }
+  }
+  return null;
+}
+
+/**
+ * Grains in a slice: the first is short, then they double up to `sliceMs` of this slot's own speed; near
+ * a job's end no more than the slot's share of what is left, so that all finish together.
+ */
+function sliceGrains(state: CoreState, node: Node, job: Job, backend: Backend): number {
+  const { firstSliceMs, sliceMs, sliceGrainsMax } = state.config;
+  const speed = slotSpeed(node, job, backend);
+  const grainsPerSecond = speed.coreSeconds / job.grainCoreSeconds;
+  const seconds = Math.min(sliceMs, firstSliceMs * 2 ** Math.min(20, speed.samples)) / 1000;
+  const fast = grainsPerSecond * seconds;
+  const share = (job.open.size * speed.coreSeconds) / Math.max(state.fleetCoreSeconds, speed.coreSeconds);
+  const least = (grainsPerSecond * firstSliceMs) / 1000;
+  return Math.max(1, Math.min(sliceGrainsMax, Math.floor(Math.min(fast, Math.max(share, least)))));
+}
+
+function estimate(node: Node, job: Job, backend: Backend, grains: number): number {
+  return (grains * job.grainCoreSeconds * 1000) / slotSpeed(node, job, backend).coreSeconds;
+}
+
+/**
+ * The last grains of a job: what a slow or silent node still holds is given to a faster one as well
+ * (Dean and Ghemawat's backup tasks). At most one copy of a lease, never to the same node.
+ */
+function nextCopy(state: CoreState, node: Node, backend: Backend, now: number): Assignment | null {
+  let jobs = 0;
+  for (const id of state.tail) {
+    if (jobs++ >= 32) break;
+    const job = state.jobs.get(id);
+    if (job?.phase !== "running" || misfit(node, backend, job)) continue;
+    let leases = 0;
+    for (const leaseId of job.leases) {
+      if (leases++ >= 64) break;
+      const lease = state.leases.get(leaseId) as Lease;
+      if (lease.audit !== null || lease.twin !== null || lease.node === node.id) continue;
+      const lo = lease.next;
+      const mine = estimate(node, job, backend, lease.hi - lo);
+      if (!worthCopying(state, job, lease, mine, now)) continue;
+      if (job.coverage.uncovered(lo, lease.hi).length === 0) continue;
+      return { job, lo, hi: lease.hi, estimateMs: mine, audit: null, copyOf: lease };
+    }
+  }
+  return null;
+}
+
+function worthCopying(state: CoreState, job: Job, lease: Lease, mineMs: number, now: number): boolean {
+  const holder = state.nodes.get(lease.node);
+  const elapsed = now - lease.issuedAtMs;
+  if (!holder || holder.connection === null) return elapsed > 1_000;
+  const left = Math.max(0, lease.hi - lease.lo - lease.done - lease.fraction);
+  const theirs = estimate(holder, job, lease.backend, left);
+  const late = elapsed > 2 * lease.estimateMs + 2_000;
+  return (late || theirs > 4_000) && mineMs * 2 < Math.max(theirs, elapsed);
+}

@@ -1,0 +1,132 @@
+/** Rebuilds what the core remembers from the record, after a restart. */
+import type { KernelFiles } from "../../protocol/messages.ts";
+import { certificateOf, queueAudit } from "./belief.ts";
+import type { CoreEvent, Effect, NewJob } from "./events.ts";
+import { reopenGrains } from "./grains.ts";
+import { createJob } from "./jobs.ts";
+import type { Range } from "./ranges.ts";
+import { startRound } from "./rounds.ts";
+import type { CoreState, Job, Result } from "./state.ts";
+import { syncRunnable } from "./turns.ts";
+
+export interface StoredJob {
+  seed: NewJob;
+  createdAtMs: number;
+  revision: number;
+  round: { round: number; tasks: number; grainTasks: number; input: string | null };
+  /** Committed extents of the round, as one run from grain 0. */
+  claimed: number;
+  /** Results of the round that no verdict took away, in commit order. */
+  results: readonly StoredResult[];
+}
+
+export interface StoredResult {
+  id: number;
+  lo: number;
+  hi: number;
+  node: string;
+  own: boolean;
+  backend: Result["backend"];
+  lease: string;
+  standing: "candidate" | "confirmed";
+  verdict: string;
+  computeMs: number;
+}
+
+/**
+ * Puts an open job back. What its results cover is derived again in commit order; what nobody covers
+ * waits until `now + recoveryMs`, so that nodes can say what they hold before it is cut again.
+ * Follow with a `restored` event for each result in `job.results`, which brings its partials.
+ */
+export function restoreJob(state: CoreState, stored: StoredJob, now: number): Job {
+  const job = createJob(state, stored.seed, stored.createdAtMs);
+  startRound(job, stored.round.round, stored.round.tasks, stored.round.grainTasks, stored.round.input);
+  job.phase = stored.results.length > 0 ? "running" : "queued";
+  job.revision = stored.revision;
+  job.claimed = stored.claimed;
+  state.jobs.set(job.id, job);
+  for (const record of stored.results) restoreCoverage(job, record);
+  const missing = job.coverage.uncovered(0, job.claimed);
+  reopenGrains(state, job, missing, now + state.config.recoveryMs, "restart");
+  syncRunnable(state, job);
+  state.changedJobs.add(job.id);
+  return job;
+}
+
+function restoreCoverage(job: Job, record: StoredResult): void {
+  const fresh = job.coverage.uncovered(record.lo, record.hi);
+  if (fresh.length === 0) return;
+  const confirmed = record.standing === "confirmed";
+  job.results.set(record.id, {
+    id: record.id,
+    lo: record.lo,
+    hi: record.hi,
+    node: record.node,
+    own: record.own,
+    backend: record.backend,
+    lease: record.lease,
+    standing: record.standing,
+    checking: !confirmed && job.hasCheck,
+    audit: null,
+    grounds: confirmed ? groundsOf(record.verdict) : "",
+    computeMs: record.computeMs,
+  });
+  for (const [lo, hi] of fresh) {
+    job.coverage.cover(lo, hi, record.id);
+    if (confirmed) job.confirmedGrains += hi - lo;
+    else job.candidateGrains += hi - lo;
+  }
+  job.stats.spentComputeMs += record.computeMs;
+  if (confirmed) recount(job, record);
+}
+
+function groundsOf(verdict: string): Result["grounds"] {
+  return verdict === "own_node" || verdict === "own" ? "own" : verdict === "certificate" ? "certificate" : "audit";
+}
+
+function recount(job: Job, record: StoredResult): void {
+  const grounds = groundsOf(record.verdict);
+  job.stats.acceptedResults++;
+  if (record.own) job.stats.ownResults++;
+  if (grounds === "audit") job.stats.auditedResults++;
+  if (grounds === "certificate") job.stats.certifiedResults++;
+  job.stats.slicesByBackend[record.backend] = (job.stats.slicesByBackend[record.backend] ?? 0) + 1;
+  job.stats.acceptedComputeMs += record.computeMs;
+}
+
+/** A stored result's partials are here again: the judge takes them, and judging goes on where it was. */
+export function restoreResult(
+  state: CoreState,
+  event: Extract<CoreEvent, { type: "restored" }>,
+  entropy: number,
+  out: Effect[],
+): void {
+  const job = state.jobs.get(event.job);
+  const result = job?.results.get(event.result);
+  if (!job || !result) return;
+  if (job.judged) {
+    out.push({
+      type: "judge",
+      request: {
+        type: "take",
+        job: job.id,
+        round: job.round,
+        result: result.id,
+        lo: result.lo,
+        hi: result.hi,
+        partials: event.partials,
+        check: result.checking,
+      },
+    });
+  }
+  if (result.standing === "confirmed") {
+    const ranges: Range[] = job.coverage.of(result.lo, result.hi, result.id);
+    if (job.judged) {
+      out.push({ type: "judge", request: { type: "merge", job: job.id, round: job.round, result: result.id, ranges } });
+    }
+  } else if (!result.own && certificateOf(job, result.backend) !== "complete") {
+    queueAudit(state, job, result, event.partials, entropy);
+  }
+}
+
+export type { KernelFiles };

@@ -1,0 +1,203 @@
+/** Takes results in: what they cover, who must judge them, and when they are acknowledged. */
+import type { ResultMessage } from "../../protocol/messages.ts";
+import { countPartials, slicePartials } from "../../protocol/partials.ts";
+import { certificateOf, queueAudit } from "./belief.ts";
+import type { CorePorts, Effect } from "./events.ts";
+import { coverGrains } from "./grains.ts";
+import { endLease, removeLease } from "./leases.ts";
+import { afterConfirmation } from "./rounds.ts";
+import { learnSpeed } from "./speed.ts";
+import type { CoreState, Job, Lease, Node, Result } from "./state.ts";
+
+/** A node's answer for a run of grains. It is acknowledged once what follows from it is committed. */
+export function takeResult(
+  state: CoreState,
+  node: Node,
+  message: ResultMessage,
+  now: number,
+  entropy: number,
+  ports: CorePorts,
+  out: Effect[],
+): void {
+  const connection = node.connection as number;
+  const job = state.jobs.get(message.job);
+  const lease = state.leases.get(message.lease);
+  const refusal = refuse(job, lease, node, message, ports);
+  if (refusal !== null || !job) {
+    out.push({ type: "ack", connection, seq: message.seq, rejected: refusal ?? "job_ended" });
+    return;
+  }
+  learnSpeed(state, node, job, message);
+  if (lease?.audit != null) {
+    takeAudit(state, job, lease, message, connection, out);
+    return;
+  }
+  const fresh = job.phase === "finishing" ? [] : job.coverage.uncovered(message.lo, message.hi);
+  job.stats.spentComputeMs += message.computeMs;
+  if (fresh.length === 0) {
+    // Another result stands for all of it, or this very one was sent twice.
+    job.stats.spareResults++;
+    out.push({
+      type: "commit",
+      writes: [],
+      afterwards: [{ type: "ack", connection, seq: message.seq, rejected: null }],
+    });
+  } else {
+    coverWith(state, job, node, message, fresh, entropy, now, out);
+  }
+  if (lease) advanceLease(state, lease, message, out);
+  if (fresh.length > 0) endCovered(state, job, message, out);
+  state.changedJobs.add(job.id);
+  state.changedNodes.add(node.id);
+}
+
+function refuse(
+  job: Job | undefined,
+  lease: Lease | undefined,
+  node: Node,
+  message: ResultMessage,
+  ports: CorePorts,
+): string | null {
+  if (!job || job.phase === "ended" || job.phase === "admitting") return "job_ended";
+  if (message.round !== job.round) return "round_over";
+  if (message.kernel !== job.kernel) return "other_kernel";
+  if (!Object.values(job.files).some((file) => file.sha256 === message.build)) return "other_kernel";
+  const { leaseLo, leaseHi, lo, hi } = message;
+  if (lo < leaseLo || hi > leaseHi || lo >= hi || hi > job.grains) return "range_outside_lease";
+  if (countPartials(message.partials) !== hi - lo) return "partials_do_not_match_range";
+  if (lease) {
+    return lease.node === node.id && lease.job === job.id && lease.lo === leaseLo && lease.hi === leaseHi
+      ? null
+      : "not_your_lease";
+  }
+  const ticket = ports.ticket({
+    id: message.lease,
+    job: job.id,
+    round: message.round,
+    lo: leaseLo,
+    hi: leaseHi,
+    node: node.id,
+  });
+  return ticket === message.ticket ? null : "not_your_lease";
+}
+
+function coverWith(
+  state: CoreState,
+  job: Job,
+  node: Node,
+  message: ResultMessage,
+  fresh: readonly (readonly [number, number])[],
+  entropy: number,
+  now: number,
+  out: Effect[],
+): void {
+  const certificate = certificateOf(job, message.backend);
+  const settled = node.own && !job.hasCheck;
+  const result: Result = {
+    id: state.nextResult++,
+    lo: message.lo,
+    hi: message.hi,
+    node: node.id,
+    own: node.own,
+    backend: message.backend,
+    lease: message.lease,
+    standing: settled ? "confirmed" : "candidate",
+    checking: job.hasCheck,
+    audit: null,
+    grounds: settled ? "own" : "",
+    computeMs: message.computeMs,
+  };
+  job.results.set(result.id, result);
+  coverGrains(state, job, fresh, result);
+  const afterwards: Effect[] = [
+    { type: "ack", connection: node.connection as number, seq: message.seq, rejected: null },
+  ];
+  if (job.judged) {
+    afterwards.push({
+      type: "judge",
+      request: {
+        type: "take",
+        job: job.id,
+        round: job.round,
+        result: result.id,
+        lo: result.lo,
+        hi: result.hi,
+        partials: message.partials,
+        check: job.hasCheck,
+      },
+    });
+  }
+  out.push({
+    type: "commit",
+    writes: [
+      {
+        type: "result.insert",
+        id: result.id,
+        message,
+        node: node.id,
+        own: node.own,
+        standing: settled ? "confirmed" : "candidate",
+        verdict: settled ? "own_node" : "",
+      },
+    ],
+    afterwards,
+  });
+  if (!node.own && certificate !== "complete") queueAudit(state, job, result, message.partials, entropy);
+  if (settled) afterConfirmation(state, job, result, fresh, now, out);
+}
+
+/** The lease's finished grains are with us; a lease that is done ends. */
+function advanceLease(state: CoreState, lease: Lease, message: ResultMessage, out: Effect[]): void {
+  if (message.lo <= lease.next && message.hi > lease.next) lease.next = message.hi;
+  lease.done = Math.max(lease.done, lease.next - lease.lo);
+  if (lease.next < lease.hi) return;
+  const twin = lease.twin === null ? undefined : state.leases.get(lease.twin);
+  removeLease(state, lease);
+  const job = state.jobs.get(lease.job);
+  if (twin && job && job.coverage.uncovered(twin.next, twin.hi).length === 0) {
+    endLease(state, twin, null, "done_elsewhere", out);
+  }
+}
+
+/** Ends the leases for which nothing is left to bring. Rare: only where ranges overlap. */
+function endCovered(state: CoreState, job: Job, message: ResultMessage, out: Effect[]): void {
+  if (job.leases.size === 0) return;
+  for (const id of [...job.leases]) {
+    const lease = state.leases.get(id);
+    if (!lease || lease.audit !== null || lease.id === message.lease) continue;
+    if (lease.next >= message.hi || lease.hi <= message.lo) continue;
+    if (job.coverage.uncovered(lease.next, lease.hi).length === 0) endLease(state, lease, null, "done_elsewhere", out);
+  }
+}
+
+/** An own node's replay of one grain: held against the volunteer's partial. */
+function takeAudit(
+  state: CoreState,
+  job: Job,
+  lease: Lease,
+  message: ResultMessage,
+  connection: number,
+  out: Effect[],
+): void {
+  const result = job.results.get(lease.audit as number);
+  removeLease(state, lease);
+  job.stats.spentComputeMs += message.computeMs;
+  if (!result?.audit || result.audit.state !== "leased" || result.standing !== "candidate") {
+    out.push({ type: "ack", connection, seq: message.seq, rejected: null });
+    return;
+  }
+  result.audit.state = "comparing";
+  result.audit.answer = { connection, seq: message.seq };
+  out.push({
+    type: "judge",
+    request: {
+      type: "compare",
+      job: job.id,
+      result: result.id,
+      grain: lease.lo,
+      mine: slicePartials(message.partials, 0, 1).slice(2),
+      theirs: result.audit.partial,
+      backends: [message.backend, result.backend],
+    },
+  });
+}

@@ -1,0 +1,329 @@
+/** What the core remembers. Plain data, mutated in place by `grid.ts` and its rooms, never from outside. */
+import type { Workload } from "../../kernels/contract.ts";
+import type { Backend, Capabilities, HeldLease, KernelFiles, Preferences } from "../../protocol/messages.ts";
+import type { Reason } from "../../protocol/rest.ts";
+import type { JobQueue } from "./queue.ts";
+import type { Coverage, RangeSet } from "./ranges.ts";
+import type { StandingState } from "./transitions.ts";
+
+/** Every limit and duration of the core. Milliseconds unless the name says otherwise. */
+export interface CoreConfig {
+  /** Length of a node's first slice for a kernel, and the length that it grows to. */
+  firstSliceMs: number;
+  sliceMs: number;
+  /** Grains in a slice; the benchmark fixes it. */
+  sliceGrainsMax: number;
+  /** Leases in flight for each slot: one computes, the others wait on the node. */
+  leasesPerSlot: number;
+  /** A lease without progress ends after this many estimates, and never before `leaseMsMin`. */
+  leaseMsMin: number;
+  leaseEstimatesMax: number;
+  /** A node that says nothing for this long is lost. */
+  silentMs: number;
+  /** A node whose connection closed keeps its leases this long. */
+  reconnectMs: number;
+  /** After a restart, ranges that nodes may still hold are not cut again for this long. */
+  recoveryMs: number;
+  /** A grain that failed waits this long, doubled by each failure. */
+  retryMs: number;
+  /** A job fails when a grain failed on an own node this often, or on this many different nodes. */
+  ownFailuresMax: number;
+  nodeFailuresMax: number;
+  /** A node whose result was rejected waits this long, doubled by each rejection. */
+  rejectedMs: number;
+  rejectedMsMax: number;
+  /** Grains of one extent: what a coordinator claims at once. */
+  extentGrains: number;
+  /** One step of priority is worth this much waiting. */
+  priorityMs: number;
+  /** Core-seconds that a submitter's turn is worth. */
+  quantumCoreSeconds: number;
+  heartbeatMs: number;
+  flushMs: number;
+  signResults: boolean;
+  openJobsMax: number;
+}
+
+export const defaultConfig: CoreConfig = {
+  firstSliceMs: 1_000,
+  sliceMs: 10_000,
+  sliceGrainsMax: 1024,
+  leasesPerSlot: 2,
+  leaseMsMin: 15_000,
+  leaseEstimatesMax: 3,
+  silentMs: 20_000,
+  reconnectMs: 5_000,
+  recoveryMs: 4_000,
+  retryMs: 1_000,
+  ownFailuresMax: 2,
+  nodeFailuresMax: 5,
+  rejectedMs: 5_000,
+  rejectedMsMax: 600_000,
+  extentGrains: 65_536,
+  priorityMs: 60_000,
+  quantumCoreSeconds: 10,
+  heartbeatMs: 5_000,
+  flushMs: 5_000,
+  signResults: true,
+  openJobsMax: 100_000,
+};
+
+export interface Speed {
+  opsPerSecond: number;
+  /** Finished results behind the figure; 0 for a calibration run. */
+  samples: number;
+}
+
+export interface Node {
+  id: string;
+  own: boolean;
+  session: string;
+  /** The shell's number of the live connection, or null while disconnected. */
+  connection: number | null;
+  disconnectedAtMs: number | null;
+  capabilities: Capabilities;
+  preferences: Preferences;
+  leases: Set<string>;
+  /** Leases held, by backend. */
+  held: Record<Backend, number>;
+  speeds: Map<string, Speed>;
+  /** Core-seconds per second of one slot, over all workloads. */
+  pace: Map<Backend, number>;
+  /** Jobs that this session knows already. */
+  jobsSent: Set<string>;
+  connectedAtMs: number;
+  lastSeenMs: number;
+  draining: boolean;
+  /** After rejected results: no work until then. */
+  waitsUntilMs: number;
+  rejectionsInRow: number;
+  acceptedSlices: number;
+  rejectedSlices: number;
+  coreSeconds: number;
+  /** Accepted or rejected work since the node was last told; told once a second at most. */
+  standingChanged: boolean;
+  idleReasons: Reason[];
+  idleSent: string;
+  /** `workVersion` at which nothing was found for it. */
+  fruitless: number;
+}
+
+export interface Lease {
+  id: string;
+  ticket: string;
+  job: string;
+  round: number;
+  lo: number;
+  hi: number;
+  /** First grain that no result of this lease covers. */
+  next: number;
+  node: string;
+  backend: Backend;
+  /** The result that this lease audits, or null. */
+  audit: number | null;
+  /** The other lease over the same grains, when one is a speculative copy. */
+  twin: string | null;
+  speculative: boolean;
+  state: "issued" | "running";
+  issuedAtMs: number;
+  estimateMs: number;
+  deadlineMs: number;
+  deadlineMsMax: number;
+  /** As last told by the node: grains done, and part of the current one. */
+  done: number;
+  fraction: number;
+  /** Core-seconds charged to the submitter; what is not computed is refunded. */
+  coreSecondsPerGrain: number;
+}
+
+export interface Audit {
+  grain: number;
+  /** The volunteer's partial of that grain, until the verdict. */
+  partial: Uint8Array;
+  state: "queued" | "leased" | "comparing";
+  /** The auditor's message, acknowledged with the verdict. */
+  answer: { connection: number; seq: number } | null;
+}
+
+export interface Result {
+  id: number;
+  lo: number;
+  hi: number;
+  node: string;
+  own: boolean;
+  backend: Backend;
+  lease: string;
+  standing: StandingState;
+  /** The certificate was not checked yet. */
+  checking: boolean;
+  audit: Audit | null;
+  /** Why it counts. */
+  grounds: "own" | "certificate" | "audit" | "";
+  computeMs: number;
+}
+
+export interface JobStats {
+  acceptedResults: number;
+  rejectedResults: number;
+  auditedResults: number;
+  ownResults: number;
+  certifiedResults: number;
+  slicesByBackend: Record<string, number>;
+  slicesByNodeKind: Record<string, number>;
+  acceptedComputeMs: number;
+  spentComputeMs: number;
+  /** Results for grains that another result stands for already. */
+  spareResults: number;
+}
+
+export const emptyStats = (): JobStats => ({
+  acceptedResults: 0,
+  rejectedResults: 0,
+  auditedResults: 0,
+  ownResults: 0,
+  certifiedResults: 0,
+  slicesByBackend: {},
+  slicesByNodeKind: {},
+  acceptedComputeMs: 0,
+  spentComputeMs: 0,
+  spareResults: 0,
+});
+
+export interface Cooling {
+  lo: number;
+  hi: number;
+  untilMs: number;
+}
+
+export interface Failure {
+  nodes: Set<string>;
+  own: number;
+  count: number;
+}
+
+export interface Job {
+  id: string;
+  submitter: string;
+  workload: Workload;
+  payload: unknown;
+  payloadBlob: string | null;
+  priority: number;
+  kernel: string;
+  files: KernelFiles;
+  createdAtMs: number;
+  startedAtMs: number | null;
+  /** admitting: not durable yet. finishing: all that is needed is verified. */
+  phase: "admitting" | "queued" | "running" | "finishing" | "ended";
+  round: number;
+  revision: number;
+  input: string | null;
+  tasks: number;
+  grainTasks: number;
+  grains: number;
+  output: "reduce" | "rows" | "blobs";
+  backends: readonly Backend[];
+  memoryBytes: number;
+  engines: readonly string[];
+  /** Jobs of one class fit the same nodes. */
+  needsClass: string;
+  /** Does the judge see its results? Not when partials are the output and nothing is checked. */
+  judged: boolean;
+  hasCheck: boolean;
+  /** Core-seconds of a full grain. */
+  grainCoreSeconds: number;
+  grainOperations: number;
+  /** Grains below this are in committed extents. */
+  claimed: number;
+  claiming: boolean;
+  open: RangeSet;
+  cooling: Cooling[];
+  coverage: Coverage<number>;
+  candidateGrains: number;
+  confirmedGrains: number;
+  results: Map<number, Result>;
+  leases: Set<string>;
+  failures: Map<number, Failure>;
+  /** Grains that only own nodes may try again. */
+  ownOnly: Set<number>;
+  stats: JobStats;
+  reason: Reason | null;
+  preview: unknown;
+  /** Position in its submitter's queue: the smaller goes first. Rises when served. */
+  queueKey: number;
+  queueIndex: number;
+  sequence: number;
+  /** Sessions that were sent this job's description, by node. */
+  sentTo: Set<string>;
+  /** What happened to its grains lately, for the message of an illegal transition. */
+  story: Story;
+}
+
+/** The last things that happened to a job's grains: kept as numbers and names, told only when asked. */
+export class Story {
+  #entries: [what: string, lo: number, hi: number, who: string | number][] = [];
+
+  add(what: string, lo: number, hi: number, who: string | number): void {
+    if (this.#entries.length >= 64) this.#entries.shift();
+    this.#entries.push([what, lo, hi, who]);
+  }
+
+  /** What happened to grains that overlap [lo, hi). */
+  tell(lo: number, hi: number): string[] {
+    return this.#entries
+      .filter((entry) => entry[1] < hi && entry[2] > lo)
+      .map(([what, from, to, who]) => `${what} [${from},${to}) ${who}`);
+  }
+}
+
+export interface Submitter {
+  id: string;
+  /** Core-seconds it may still take in this turn; negative after a large slice. */
+  deficit: number;
+  /** Runnable jobs, by needs class. */
+  queues: Map<string, JobQueue>;
+  runnable: number;
+}
+
+export interface Totals {
+  completed: number;
+  failed: number;
+  cancelled: number;
+  acceptedSlices: number;
+  acceptedGrains: number;
+  acceptedCoreSeconds: number;
+}
+
+export interface CoreState {
+  config: CoreConfig;
+  epoch: number;
+  /** Stopping: no new leases. */
+  draining: boolean;
+  nextLease: number;
+  nextResult: number;
+  nextSequence: number;
+  jobs: Map<string, Job>;
+  nodes: Map<string, Node>;
+  connections: Map<number, string>;
+  leases: Map<string, Lease>;
+  submitters: Map<string, Submitter>;
+  /** Submitters with runnable jobs, in turn. */
+  ring: string[];
+  ringAt: number;
+  /** Results that wait for an own node to replay a grain: job and result. */
+  audits: { job: string; result: number }[];
+  /** Nodes that could take another lease. */
+  hungry: Set<string>;
+  /** Jobs with leases but nothing left to cut: their last grains may be copied. */
+  tail: Set<string>;
+  /** What one core of the grid reaches, over all: core-seconds per second of all slots online. */
+  fleetCoreSeconds: number;
+  totals: Totals;
+  /** Rises whenever work or a node changed so that another look for work may succeed. */
+  workVersion: number;
+  lastTickMs: number;
+  /** For the live feed; the shell drains them. */
+  changedJobs: Set<string>;
+  changedNodes: Set<string>;
+}
+
+export type { HeldLease };
