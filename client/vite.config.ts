@@ -1,0 +1,51 @@
+/**
+ * Builds the two pages into `dist/client`: `index.html` (donate, served at `/`) and `dashboard.html`
+ * (served at `/dashboard`). The dev server forwards everything else to a running coordinator.
+ */
+import { fileURLToPath } from "node:url";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig, type Plugin } from "vite";
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** Isolation gives workers fine timers and, for kernels that want them, shared memory. */
+const headers = {
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Embedder-Policy": "require-corp",
+  "Cross-Origin-Resource-Policy": "same-origin",
+};
+
+/** `/dashboard` without its extension, as the coordinator serves it. */
+const dashboardPath: Plugin = {
+  name: "queztl-dashboard-path",
+  configureServer(server) {
+    server.middlewares.use((request, _response, next) => {
+      if (request.url === "/dashboard" || request.url?.startsWith("/dashboard?")) request.url = "/dashboard.html";
+      next();
+    });
+  },
+};
+
+const coordinator = process.env.QUEZTL_COORDINATOR_URL ?? "http://127.0.0.1:8000";
+const forward = { target: coordinator, changeOrigin: false };
+
+export default defineConfig({
+  root: here("."),
+  publicDir: false,
+  plugins: [svelte({ configFile: false }), dashboardPath],
+  worker: { format: "es" },
+  build: {
+    target: "es2022",
+    outDir: here("../dist/client"),
+    emptyOutDir: true,
+    // Inlined files would be data: URLs, which a strict content security policy refuses.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rolldownOptions: { input: { index: here("index.html"), dashboard: here("dashboard.html") } },
+  },
+  server: {
+    host: "127.0.0.1",
+    headers,
+    proxy: { "/api": forward, "/k": forward, "/metrics": forward, "/ws": { ...forward, ws: true } },
+  },
+});
