@@ -18,7 +18,8 @@ const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const grain = z.number().int().min(0).max(limits.jobGrainsMax);
 const text = z.string().max(500);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-const bytes = (max: number) => z.instanceof(Uint8Array).refine((value) => value.length <= max, `at most ${max} bytes`);
+const bytes = (max: number) =>
+  z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length <= max, `bytes, at most ${max}`);
 const slots = z.object({
   wasm: z.number().int().min(0).max(limits.nodeSlotsMax),
   webgpu: z.number().int().min(0).max(limits.nodeSlotsMax),
@@ -198,7 +199,6 @@ export const leaseMessageSchema = z.object({
   lo: grain,
   hi: grain,
   backend: backendSchema,
-  /** "audit" leases look like any other to the node and are computed alike. */
   /** Time from receipt until the lease is given to another node unless progress arrives. */
   deadlineMs: count,
   /** This slice's own part of the payload, where the workload cuts payloads; else absent. */

@@ -77,16 +77,22 @@ function restoreCoverage(job: Job, record: StoredResult): void {
     else job.candidateGrains += hi - lo;
   }
   job.stats.spentComputeMs += record.computeMs;
-  if (confirmed) recount(job, record);
+  if (confirmed)
+    recount(
+      job,
+      record,
+      fresh.reduce((sum, [lo, hi]) => sum + hi - lo, 0),
+    );
 }
 
 function groundsOf(verdict: string): Result["grounds"] {
   return verdict === "own_node" || verdict === "own" ? "own" : verdict === "certificate" ? "certificate" : "audit";
 }
 
-function recount(job: Job, record: StoredResult): void {
+function recount(job: Job, record: StoredResult, grains: number): void {
   const grounds = groundsOf(record.verdict);
   job.stats.acceptedResults++;
+  job.stats.acceptedGrains += grains;
   if (record.own) job.stats.ownResults++;
   if (grounds === "audit") job.stats.auditedResults++;
   if (grounds === "certificate") job.stats.certifiedResults++;

@@ -37,6 +37,7 @@ export function afterConfirmation(
 function count(state: CoreState, job: Job, result: Result, grains: number): void {
   const { stats } = job;
   stats.acceptedResults++;
+  stats.acceptedGrains += grains;
   if (result.own) stats.ownResults++;
   if (result.grounds === "certificate") stats.certifiedResults++;
   stats.slicesByBackend[result.backend] = (stats.slicesByBackend[result.backend] ?? 0) + 1;

@@ -164,6 +164,7 @@ export interface Result {
 
 export interface JobStats {
   acceptedResults: number;
+  acceptedGrains: number;
   rejectedResults: number;
   auditedResults: number;
   ownResults: number;
@@ -178,6 +179,7 @@ export interface JobStats {
 
 export const emptyStats = (): JobStats => ({
   acceptedResults: 0,
+  acceptedGrains: 0,
   rejectedResults: 0,
   auditedResults: 0,
   ownResults: 0,

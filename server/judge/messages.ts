@@ -1,0 +1,25 @@
+/** Between the coordinator and its judge threads. */
+import type { Round } from "../../kernels/contract.ts";
+import type { CoreEvent, JudgeRequest } from "../core/events.ts";
+
+/** What a thread must know of a job's round before its first piece of work. */
+export interface JudgeOpen {
+  type: "open";
+  job: string;
+  workload: string;
+  /** Modules that export default the workload and its host. */
+  workloadModule: string;
+  hostModule: string;
+  payload: unknown;
+  round: number;
+  tasks: number;
+  grainTasks: number;
+}
+
+export type JudgeWork = Exclude<JudgeRequest, { type: "forget" }>;
+export type ToJudge = JudgeOpen | JudgeWork | { type: "forget"; job: string };
+
+export type JudgeAnswer =
+  | Extract<CoreEvent, { type: "checked" | "compared" | "merged" | "judge.failed" }>
+  | { type: "finished"; job: string; round: number; output: string }
+  | { type: "next"; job: string; round: number; next: Round };

@@ -1,0 +1,53 @@
+/** A judge thread: runs workloads' host side, off the coordinator's event loop. */
+import { parentPort } from "node:worker_threads";
+import type { Host, Workload } from "../../kernels/contract.ts";
+import type { JudgeAnswer, JudgeOpen, ToJudge } from "./messages.ts";
+import { JudgeRoom, message } from "./room.ts";
+
+if (!parentPort) throw new Error("this module runs in a judge thread");
+const port = parentPort;
+
+const rooms = new Map<string, Promise<JudgeRoom>>();
+const failed = new Set<string>();
+/** Work of one job is done in the order of its arrival. */
+let line: Promise<void> = Promise.resolve();
+
+port.on("message", (batch: ToJudge[]) => {
+  line = line.then(async () => {
+    const answers: JudgeAnswer[] = [];
+    for (const item of batch) {
+      const answer = await handle(item);
+      if (answer) answers.push(answer);
+    }
+    if (answers.length > 0) port.postMessage(answers);
+  });
+});
+
+async function handle(item: ToJudge): Promise<JudgeAnswer | null> {
+  if (item.type === "open") {
+    failed.delete(item.job);
+    rooms.set(item.job, openRoom(item));
+    return null;
+  }
+  if (item.type === "forget") {
+    rooms.delete(item.job);
+    failed.delete(item.job);
+    return null;
+  }
+  try {
+    const room = await rooms.get(item.job);
+    if (!room || failed.has(item.job)) return null;
+    return room.work(item);
+  } catch (error) {
+    failed.add(item.job);
+    return { type: "judge.failed", job: item.job, message: message(error) };
+  }
+}
+
+async function openRoom(open: JudgeOpen): Promise<JudgeRoom> {
+  const [{ default: workload }, { default: host }] = (await Promise.all([
+    import(open.workloadModule),
+    import(open.hostModule),
+  ])) as [{ default: Workload }, { default: Host }];
+  return new JudgeRoom(open, workload, host);
+}

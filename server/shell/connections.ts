@@ -1,0 +1,342 @@
+/**
+ * Connections of nodes: handshake, decoding, signatures, and what goes out at the end of a turn.
+ * A frame is handled after the one before it, also while a signature is verified off the event loop.
+ */
+import { createHash, createPublicKey, type KeyObject, randomBytes, timingSafeEqual, verify } from "node:crypto";
+import { decodeFromNode, encodeToNode, ProtocolError } from "../../protocol/codec.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { CoordinatorMessage, Hello, NodeMessage, RefuseCode, ResultMessage } from "../../protocol/messages.ts";
+import { helloBytes, resultBytes } from "../../protocol/sign.ts";
+import { protocolMinimum, protocolVersion, whoMustUpgrade } from "../../protocol/version.ts";
+import type { CoreEvent } from "../core/events.ts";
+
+/** One socket, whatever carries it. */
+export interface NodeSocket {
+  send(bytes: Uint8Array): void;
+  close(): void;
+  bufferedBytes(): number;
+}
+
+export interface ConnectionsPorts {
+  /** Events of one frame, as one turn. */
+  dispatch(events: CoreEvent[]): void;
+  /** What the record knows of an identity; remembers the key of a new one. */
+  history(node: string, publicKey: Uint8Array): { acceptedSlices: number; rejectedSlices: number; coreSeconds: number };
+  coordinatorId: string;
+  joinToken: string;
+  signResults: boolean;
+  note(code: string, message: string): void;
+}
+
+interface Connection {
+  id: number;
+  socket: NodeSocket;
+  nonce: Uint8Array;
+  node: string | null;
+  key: KeyObject | null;
+  outbox: CoordinatorMessage[];
+  acked: number[];
+  rejected: { seq: number; reason: string }[];
+  /** The frame that is being handled, where that takes more than a turn. */
+  line: Promise<void> | null;
+  waiting: number;
+  closed: boolean;
+  helloTimer: NodeJS.Timeout;
+}
+
+const helloMsMax = 5_000;
+const bufferedBytesMax = 4 << 20;
+/** Frames of one connection that may wait for a signature; a node sends far fewer. */
+const waitingFramesMax = 256;
+
+export class Connections {
+  readonly #connections = new Map<number, Connection>();
+  #dirty = new Set<Connection>();
+  #next = 1;
+
+  constructor(private readonly ports: ConnectionsPorts) {}
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** Takes a socket in and challenges it. Returns what to call when a frame comes or the socket closes. */
+  add(socket: NodeSocket): { frame(bytes: Uint8Array): void; closed(): void } {
+    const connection: Connection = {
+      id: this.#next++,
+      socket,
+      nonce: randomBytes(32),
+      node: null,
+      key: null,
+      outbox: [],
+      acked: [],
+      rejected: [],
+      line: null,
+      waiting: 0,
+      closed: false,
+      helloTimer: setTimeout(() => {
+        this.close(
+          connection.id,
+          "hello_timeout",
+          "No hello came within 5 s.",
+          "Answer the challenge with a hello.",
+          null,
+        );
+      }, helloMsMax),
+    };
+    this.#connections.set(connection.id, connection);
+    this.#queue(connection, {
+      type: "challenge",
+      protocol: { version: protocolVersion, minimum: protocolMinimum },
+      nonce: connection.nonce,
+      coordinator: this.ports.coordinatorId,
+    });
+    this.flush();
+    return {
+      frame: (bytes) => this.#onFrame(connection, bytes),
+      closed: () => this.#onClosed(connection),
+    };
+  }
+
+  send(id: number, message: CoordinatorMessage): void {
+    const connection = this.#connections.get(id);
+    if (connection) this.#queue(connection, message);
+  }
+
+  ack(id: number, seq: number, rejected: string | null): void {
+    const connection = this.#connections.get(id);
+    if (!connection) return;
+    if (rejected === null) connection.acked.push(seq);
+    else connection.rejected.push({ seq, reason: rejected });
+    this.#dirty.add(connection);
+  }
+
+  close(id: number, code: RefuseCode, message: string, remedy: string, retryMs: number | null): void {
+    const connection = this.#connections.get(id);
+    if (!connection) return;
+    this.#queue(connection, { type: "refuse", code, message, remedy, retryMs });
+    this.#flushOne(connection);
+    this.#forget(connection);
+    connection.socket.close();
+  }
+
+  closeAll(code: RefuseCode, message: string, retryMs: number): void {
+    for (const id of [...this.#connections.keys()]) {
+      this.close(id, code, message, "The node comes back by itself.", retryMs);
+    }
+  }
+
+  /** Sends what the turn gathered: one frame for each connection. */
+  flush(): void {
+    if (this.#dirty.size === 0) return;
+    const dirty = this.#dirty;
+    this.#dirty = new Set();
+    for (const connection of dirty) this.#flushOne(connection);
+  }
+
+  #queue(connection: Connection, message: CoordinatorMessage): void {
+    connection.outbox.push(message);
+    this.#dirty.add(connection);
+  }
+
+  #flushOne(connection: Connection): void {
+    if (connection.closed) return;
+    if (connection.acked.length + connection.rejected.length > 0) {
+      connection.outbox.push({ type: "ack", seqs: connection.acked, rejected: connection.rejected });
+      connection.acked = [];
+      connection.rejected = [];
+    }
+    if (connection.outbox.length === 0) return;
+    connection.socket.send(encodeToNode(connection.outbox));
+    connection.outbox = [];
+    if (connection.socket.bufferedBytes() > bufferedBytesMax) {
+      this.ports.note("slow_reader", `node ${connection.node ?? "?"} does not read what it is sent`);
+      this.#forget(connection);
+      connection.socket.close();
+      this.ports.dispatch([{ type: "disconnected", connection: connection.id }]);
+    }
+  }
+
+  #onClosed(connection: Connection): void {
+    const joined = connection.node !== null && !connection.closed;
+    this.#forget(connection);
+    if (joined) this.ports.dispatch([{ type: "disconnected", connection: connection.id }]);
+  }
+
+  #forget(connection: Connection): void {
+    connection.closed = true;
+    clearTimeout(connection.helloTimer);
+    this.#connections.delete(connection.id);
+    this.#dirty.delete(connection);
+  }
+
+  #onFrame(connection: Connection, bytes: Uint8Array): void {
+    if (connection.closed) return;
+    if (connection.line) {
+      if (++connection.waiting > waitingFramesMax) {
+        this.#refuse(connection, "bad_message", "Too many frames at once.", "Wait for acknowledgements.");
+        return;
+      }
+      connection.line = connection.line.then(() => {
+        connection.waiting--;
+        return this.#handle(connection, bytes) ?? undefined;
+      });
+      return;
+    }
+    this.#hold(connection, this.#handle(connection, bytes));
+  }
+
+  #hold(connection: Connection, work: Promise<void> | null): void {
+    if (!work) return;
+    const line: Promise<void> = work.then(() => {
+      if (connection.line === line) connection.line = null;
+    });
+    connection.line = line;
+  }
+
+  /** Handles a frame now, or returns the promise of it where a signature must be verified first. */
+  #handle(connection: Connection, bytes: Uint8Array): Promise<void> | null {
+    if (connection.closed) return null;
+    let messages: NodeMessage[];
+    try {
+      messages = decodeFromNode(bytes);
+    } catch (error) {
+      const detail = error instanceof ProtocolError ? error.message : "unreadable";
+      this.#refuse(connection, "bad_message", detail, "See docs/protocol.md, or update the node.");
+      return null;
+    }
+    const results = messages.filter((message) => message.type === "result");
+    if (connection.node !== null && results.length > 0 && this.ports.signResults) {
+      return this.#verifyAll(connection, results).then((valid) => {
+        if (valid) this.#accept(connection, messages);
+        else
+          this.#refuse(
+            connection,
+            "bad_signature",
+            "A result's signature is wrong.",
+            "Sign with the key of the hello.",
+          );
+      });
+    }
+    this.#accept(connection, messages);
+    return null;
+  }
+
+  #accept(connection: Connection, messages: readonly NodeMessage[]): void {
+    if (connection.closed) return;
+    const events: CoreEvent[] = [];
+    for (const message of messages) {
+      if (message.type === "hello") {
+        const event = this.#hello(connection, message);
+        if (!event) return;
+        events.push(event);
+      } else if (connection.node === null) {
+        this.#refuse(connection, "bad_message", `${message.type} before hello`, "Send the hello first.");
+        return;
+      } else if (message.type === "result") {
+        events.push({ type: "result", connection: connection.id, result: message });
+      } else {
+        events.push({ type: "message", connection: connection.id, message });
+      }
+    }
+    this.ports.dispatch(events);
+  }
+
+  #hello(connection: Connection, hello: Hello): CoreEvent | null {
+    if (connection.node !== null) {
+      this.#refuse(connection, "bad_message", "A second hello.", "One hello for each connection.");
+      return null;
+    }
+    const upgrade = whoMustUpgrade(hello.protocol, { version: protocolVersion, minimum: protocolMinimum });
+    if (upgrade === "node") {
+      this.#refuse(
+        connection,
+        "upgrade_node",
+        `This coordinator needs protocol ${protocolMinimum} or newer.`,
+        "Reload the page, or update the worker.",
+      );
+      return null;
+    }
+    if (upgrade === "coordinator") {
+      this.#refuse(
+        connection,
+        "upgrade_coordinator",
+        `This coordinator speaks protocol ${protocolVersion}.`,
+        "Ask the operator to update it, or use an older worker.",
+      );
+      return null;
+    }
+    const key = publicKeyOf(hello.publicKey);
+    if (!key || !verify(null, helloBytes(connection.nonce, hello.session), key, hello.signature)) {
+      this.#refuse(
+        connection,
+        "bad_signature",
+        "The challenge was not signed by this key.",
+        "Sign the nonce with the identity's Ed25519 key.",
+      );
+      return null;
+    }
+    if (hello.joinToken !== null && !equal(hello.joinToken, this.ports.joinToken)) {
+      this.#refuse(
+        connection,
+        "bad_join_token",
+        "The join token is wrong.",
+        "Use the token that the coordinator printed, or none.",
+      );
+      return null;
+    }
+    clearTimeout(connection.helloTimer);
+    connection.key = key;
+    connection.node = createHash("sha256").update(hello.publicKey).digest("hex").slice(0, 16);
+    return {
+      type: "hello",
+      connection: connection.id,
+      node: connection.node,
+      own: hello.joinToken !== null,
+      session: hello.session,
+      capabilities: hello.capabilities,
+      preferences: hello.preferences,
+      holding: hello.holding,
+      history: this.ports.history(connection.node, hello.publicKey),
+    };
+  }
+
+  async #verifyAll(connection: Connection, results: readonly ResultMessage[]): Promise<boolean> {
+    const verdicts = await Promise.all(results.map((result) => verifyResult(connection.key as KeyObject, result)));
+    return verdicts.every(Boolean);
+  }
+
+  #refuse(connection: Connection, code: RefuseCode, message: string, remedy: string): void {
+    const joined = connection.node !== null;
+    this.close(connection.id, code, message.slice(0, 500), remedy, null);
+    this.ports.note(code, message);
+    if (joined) this.ports.dispatch([{ type: "disconnected", connection: connection.id }]);
+  }
+}
+
+function publicKeyOf(raw: Uint8Array): KeyObject | null {
+  if (raw.length !== 32) return null;
+  try {
+    const x = Buffer.from(raw).toString("base64url");
+    return createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
+  } catch {
+    return null;
+  }
+}
+
+/** In OpenSSL's thread pool: about 0.1 ms of a core, not of the event loop. */
+function verifyResult(key: KeyObject, result: ResultMessage): Promise<boolean> {
+  const digest = createHash("sha256").update(result.partials).digest("hex");
+  return new Promise((resolve) => {
+    verify(null, resultBytes(result, digest), key, result.signature, (error, valid) => resolve(!error && valid));
+  });
+}
+
+/** Compares secrets in constant time. */
+export function equal(a: string, b: string): boolean {
+  const left = createHash("sha256").update(a).digest();
+  const right = createHash("sha256").update(b).digest();
+  return timingSafeEqual(left, right);
+}
+
+export { limits };

@@ -1,0 +1,22 @@
+import { z } from "zod";
+import type { WorkloadType } from "../../protocol/rest.ts";
+import type { Catalog } from "../catalog.ts";
+
+/** The workloads with their schemas, for forms and readers. */
+export function workloadTypes(catalog: Catalog): WorkloadType[] {
+  return [...catalog.values()].map(({ workload, kernel }) => ({
+    type: workload.type,
+    title: workload.title,
+    summary: workload.summary,
+    family: {
+      id: workload.family.id,
+      title: workload.family.title,
+      summary: workload.family.summary,
+      opt_in: workload.family.optIn,
+    },
+    payload_schema: z.toJSONSchema(workload.payload, { io: "input", unrepresentable: "any" }),
+    examples: workload.examples.map(({ title, payload }) => ({ title, payload })),
+    kernel,
+    backends: [...workload.plan(workload.calibration).needs.backends],
+  }));
+}

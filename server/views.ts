@@ -1,0 +1,171 @@
+/** What the core remembers, and what the store recorded, as the REST schemas show it. */
+import type { Backend } from "../protocol/messages.ts";
+import type { JobState, JobView, NodeView } from "../protocol/rest.ts";
+import type { Entry } from "./catalog.ts";
+import { hasRoom } from "./core/placement.ts";
+import { idleReasons, waitingReasons } from "./core/reasons.ts";
+import { type CoreState, emptyStats, type Job, type JobStats, type Node } from "./core/state.ts";
+import type { JobRecord, NodeRecord, RoundRecord } from "./store/store.ts";
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+const gib = (bytes: number): number => Math.round((bytes / 2 ** 30) * 100) / 100;
+
+export function jobState(job: Job): JobState {
+  if (job.phase === "admitting" || job.phase === "queued") return "queued";
+  return "running";
+}
+
+function verification(stats: JobStats): JobView["verification"] {
+  return {
+    accepted_results: stats.acceptedResults,
+    rejected_results: stats.rejectedResults,
+    audited_results: stats.auditedResults,
+    own_results: stats.ownResults,
+    certified_results: stats.certifiedResults,
+    overhead: stats.acceptedComputeMs > 0 ? stats.spentComputeMs / stats.acceptedComputeMs : null,
+  };
+}
+
+/** A job that is open. */
+export function openJobView(state: CoreState, job: Job, now: number): JobView {
+  let leased = 0;
+  for (const id of job.leases) {
+    const lease = state.leases.get(id);
+    if (lease && lease.audit === null && !lease.speculative) leased += lease.hi - lease.next;
+  }
+  return {
+    task_id: job.id,
+    workload_type: job.workload.type,
+    status: jobState(job),
+    priority: job.priority,
+    submitter: job.submitter,
+    payload: job.payloadBlob ? { blob: job.payloadBlob } : job.payload,
+    round: job.round,
+    revision: job.revision,
+    progress: {
+      fraction: job.grains > 0 ? job.confirmedGrains / job.grains : 0,
+      tasks: job.tasks,
+      grains: job.grains,
+      grains_accepted: job.confirmedGrains,
+      grains_candidate: job.candidateGrains,
+      grains_leased: leased,
+      slices_accepted: job.stats.acceptedResults,
+      slices_by_backend: { ...job.stats.slicesByBackend },
+    },
+    timings: {
+      submitted_at: iso(job.createdAtMs),
+      started_at: job.startedAtMs === null ? null : iso(job.startedAtMs),
+      finished_at: null,
+      elapsed_seconds: (now - job.createdAtMs) / 1000,
+      compute_seconds: job.stats.spentComputeMs / 1000,
+    },
+    verification: verification(job.stats),
+    reasons: waitingReasons(state, job),
+    preview: job.preview,
+    kernel: job.kernel,
+  };
+}
+
+/** A job that ended, from its record. */
+export function endedJobView(record: JobRecord, round: RoundRecord | undefined): JobView {
+  const stats: JobStats = record.stats ? { ...emptyStats(), ...JSON.parse(record.stats) } : emptyStats();
+  const grains = round ? Math.ceil(round.tasks / round.grainTasks) : 0;
+  const completed = record.state === "completed";
+  const endMs = record.finishedAtMs ?? record.createdAtMs;
+  return {
+    task_id: record.id,
+    workload_type: record.workload,
+    status: record.state,
+    priority: record.priority,
+    submitter: record.submitter,
+    payload: record.payloadBlob ? { blob: record.payloadBlob } : JSON.parse(record.payload ?? "null"),
+    round: record.round,
+    revision: record.revision,
+    progress: {
+      // A search that found its hit is complete, however few of its grains it took.
+      fraction: completed ? 1 : 0,
+      tasks: round?.tasks ?? 0,
+      grains,
+      grains_accepted: stats.acceptedGrains,
+      grains_candidate: 0,
+      grains_leased: 0,
+      slices_accepted: stats.acceptedResults,
+      slices_by_backend: stats.slicesByBackend,
+    },
+    timings: {
+      submitted_at: iso(record.createdAtMs),
+      started_at: record.startedAtMs === null ? null : iso(record.startedAtMs),
+      finished_at: record.finishedAtMs === null ? null : iso(record.finishedAtMs),
+      elapsed_seconds: (endMs - record.createdAtMs) / 1000,
+      compute_seconds: stats.spentComputeMs / 1000,
+    },
+    verification: verification(stats),
+    reasons: record.reason ? [record.reason] : [],
+    preview: null,
+    kernel: record.kernel,
+  };
+}
+
+export function nodeView(state: CoreState, node: Node, now: number): NodeView {
+  const { capabilities } = node;
+  const backends = (["wasm", "webgpu", "native"] as const).filter((backend) => node.preferences.slots[backend] > 0);
+  return {
+    node_id: node.id,
+    name: node.preferences.name,
+    kind: capabilities.kind,
+    own: node.own,
+    online: node.connection !== null,
+    available: node.connection !== null && !node.draining && hasRoom(state, node),
+    software: capabilities.software,
+    platform: capabilities.platform,
+    cpu_cores: capabilities.cpu.cores,
+    cpu_model: capabilities.cpu.model,
+    ram_gb: capabilities.ramBytes === null ? null : gib(capabilities.ramBytes),
+    gpu: capabilities.gpu,
+    accelerators: capabilities.accelerators,
+    engines: capabilities.engines,
+    backends: backends.map((backend) => backendView(node, backend)),
+    leases: [...node.leases].slice(0, 64).flatMap((id) => {
+      const lease = state.leases.get(id);
+      const job = lease && state.jobs.get(lease.job);
+      if (!lease || !job) return [];
+      const { backend, lo, hi, done } = lease;
+      return [{ task_id: job.id, workload_type: job.workload.type, backend, lo, hi, done: Math.min(hi - lo, done) }];
+    }),
+    accepted_slices: node.acceptedSlices,
+    rejected_slices: node.rejectedSlices,
+    core_seconds: node.coreSeconds,
+    connected_at: node.connection === null ? null : iso(node.connectedAtMs),
+    last_seen: iso(node.lastSeenMs),
+    idle_reasons: idleReasons(state, node, now),
+  };
+}
+
+function backendView(node: Node, backend: Backend): NodeView["backends"][number] {
+  const slots = node.preferences.slots[backend];
+  const pace = node.pace.get(backend);
+  return {
+    backend,
+    slots,
+    // Leases beyond the slots wait on the node.
+    busy: Math.min(slots, node.held[backend]),
+    core_seconds_per_second: pace === undefined ? null : pace * slots,
+  };
+}
+
+export function nodeRecord(node: Node, publicKey: Uint8Array, firstSeenMs: number): NodeRecord {
+  return {
+    id: node.id,
+    publicKey,
+    name: node.preferences.name,
+    own: node.own,
+    firstSeenMs,
+    lastSeenMs: node.lastSeenMs,
+    acceptedSlices: node.acceptedSlices,
+    rejectedSlices: node.rejectedSlices,
+    coreSeconds: node.coreSeconds,
+  };
+}
+
+export const estimatedCoreSeconds = (entry: Entry, payload: unknown, tasks: number): number =>
+  entry.workload.cost(payload, 0, tasks).operations / entry.workload.opsPerCoreSecond;
