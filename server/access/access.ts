@@ -143,6 +143,16 @@ export class Access {
     return this.sessions.begin();
   }
 
+  operatorUntil(expiresAtMs: number): Caller {
+    return operator(expiresAtMs);
+  }
+
+  /** Ends a session, if there is one. Throws AccessError("cross_site"): others may not log the operator out. */
+  endSession(facts: RequestFacts, cookie: string | null): void {
+    this.requireSameSite(facts);
+    if (cookie !== null) this.sessions.end(cookie);
+  }
+
   health(): Health["keyless_loopback"] {
     return { enabled: this.keyless.off === null, reason: this.keyless.off };
   }

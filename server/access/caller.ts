@@ -22,7 +22,7 @@ export const operator = (expiresAtMs: number | null): Caller => ({
 
 /** Whether the caller may see and cancel what `submitter` submitted. */
 export const owns = (caller: Caller, submitter: string): boolean =>
-  caller.id === submitter || caller.scopes.includes("admin") || caller.kind === "local";
+  caller.id === submitter || caller.scopes.includes("admin");
 
 /** Whether the caller may see payload and output of `submitter`'s job. */
 export const reads = (caller: Caller, submitter: string): boolean =>

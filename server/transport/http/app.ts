@@ -1,0 +1,136 @@
+/**
+ * The HTTP side of the coordinator as one Hono app. `main.ts` serves it with @hono/node-server, with
+ * `listenOptions` for the limits that Node's own parser enforces.
+ */
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { Hono } from "hono";
+import type { Access } from "../../access/access.ts";
+import type { Grid } from "../grid.ts";
+import type { SseHub } from "../sse.ts";
+import { Api, type HttpContext, type HttpEnv } from "./api.ts";
+import type { RouteDeps } from "./deps.ts";
+import { docsCss, docsPage } from "./docs-page.ts";
+import { workingCurl } from "./example.ts";
+import { IncomingFacts } from "./facts.ts";
+import { type BuiltFiles, contentRoutes, fileRoutes } from "./files.ts";
+import { apiHeaders, docsHeaders, revalidate } from "./headers.ts";
+import { keyRoutes, sessionRoutes } from "./keys.ts";
+import type { Metrics } from "./metrics.ts";
+import { networkRoutes } from "./network.ts";
+import { type OpenApiDocument, openApiDocument } from "./openapi.ts";
+import { HttpProblem, isDefect, problemOf } from "./problems.ts";
+import { streamRoutes } from "./streams.ts";
+import { workloadRoutes } from "./workload.ts";
+
+export interface AppOptions {
+  grid: Grid;
+  access: Access;
+  built: BuiltFiles;
+  metrics: Metrics;
+  /** All event streams of the server; closed by the shell at shutdown. */
+  sse: SseHub;
+  version: string;
+  publicUrl: URL | null;
+  tls: boolean;
+  /** Told of defects: what became a 500. */
+  report: (error: unknown, request: string) => void;
+}
+
+/** Limits of Node's HTTP server, as `serverOptions` of @hono/node-server's `serve`. Milliseconds, bytes. */
+export const listenOptions = {
+  headersTimeout: 10_000,
+  requestTimeout: 40_000,
+  keepAliveTimeout: 65_000,
+  connectionsCheckingInterval: 5_000,
+  maxHeaderSize: 16 << 10,
+} as const;
+
+export function createApp(options: AppOptions): Hono<HttpEnv> {
+  const { grid, access, publicUrl } = options;
+  const app = new Hono<HttpEnv>();
+  app.onError((error, c) => problem(c as HttpContext, error, options.report));
+  app.notFound((c) => {
+    const remedy = "The API page is /api; its document /api/v1.2/openapi.json.";
+    return problem(
+      c as HttpContext,
+      new HttpProblem("not_found", `There is nothing at ${c.req.path.slice(0, 100)}.`, { field: "path", remedy }),
+      options.report,
+    );
+  });
+  app.use("*", (c, next) => {
+    access.admit(new IncomingFacts(c.env.incoming));
+    return next();
+  });
+
+  const registry = new OpenAPIHono();
+  const api = new Api(app, registry, access);
+  const deps: RouteDeps = { api, grid, access, sse: options.sse, publicUrl };
+  networkRoutes(deps);
+  workloadRoutes(deps);
+  streamRoutes(deps);
+  keyRoutes(deps);
+  sessionRoutes(deps, options.tls);
+  metricsRoute(api, options.metrics);
+  documentRoutes(app, api, registry, options);
+  api.refuseOtherMethods();
+  app.all("/api/*", (c) => c.notFound());
+  contentRoutes(app, grid);
+  fileRoutes(app, options.built);
+  return app;
+}
+
+function metricsRoute(api: Api, metrics: Metrics): void {
+  api.route(
+    {
+      method: "get",
+      path: "/metrics",
+      tag: "Grid",
+      summary: "Prometheus metrics",
+      answers: { 200: { description: "Text exposition format.", mediaType: metrics.contentType } },
+    },
+    async ({ c }) => c.body(await metrics.scrape(), 200, { ...apiHeaders, "content-type": metrics.contentType }),
+  );
+}
+
+function documentRoutes(app: Hono<HttpEnv>, api: Api, registry: OpenAPIHono, options: AppOptions): void {
+  let made: { document: OpenApiDocument; text: string } | null = null;
+  // When first asked for: every route has been declared by then.
+  const make = (): { document: OpenApiDocument; text: string } => {
+    if (made !== null) return made;
+    const document = openApiDocument(registry, options.version);
+    made = { document, text: JSON.stringify(document) };
+    return made;
+  };
+  api.route(
+    {
+      method: "get",
+      path: "/api/v1.2/openapi.json",
+      tag: "Grid",
+      summary: "This document",
+      answers: { 200: { description: "OpenAPI 3.1.", mediaType: "application/json" } },
+    },
+    ({ c }) => c.body(make().text, 200, { ...apiHeaders, "content-type": "application/json; charset=utf-8" }),
+  );
+  app.get("/api", async (c) => {
+    const facts = new IncomingFacts(c.env.incoming);
+    const kind = options.access.keyless.off === null ? "local" : "anonymous";
+    const page = docsPage(make().document, workingCurl(options.grid.workloadTypes(), facts, options.publicUrl, kind));
+    return c.body(page, 200, {
+      ...docsHeaders,
+      "cache-control": revalidate,
+      "content-type": "text/html; charset=utf-8",
+    });
+  });
+  app.get("/api/style.css", (c) =>
+    c.body(docsCss, 200, { ...docsHeaders, "cache-control": revalidate, "content-type": "text/css; charset=utf-8" }),
+  );
+}
+
+function problem(c: HttpContext, error: unknown, report: AppOptions["report"]): Response {
+  if (isDefect(error)) report(error, `${c.req.method} ${c.req.path}`);
+  const { body, headers } = problemOf(error);
+  return new Response(c.req.method === "HEAD" ? null : JSON.stringify(body), {
+    status: body.status,
+    headers: { ...apiHeaders, "content-type": "application/problem+json", ...headers },
+  });
+}

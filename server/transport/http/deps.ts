@@ -1,0 +1,14 @@
+/** What the routes are given. */
+import type { Access } from "../../access/access.ts";
+import type { Grid } from "../grid.ts";
+import type { SseHub } from "../sse.ts";
+import type { Api } from "./api.ts";
+
+export interface RouteDeps {
+  api: Api;
+  grid: Grid;
+  access: Access;
+  sse: SseHub;
+  /** Where strangers reach this coordinator; null on a machine of its own. */
+  publicUrl: URL | null;
+}
