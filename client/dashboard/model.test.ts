@@ -1,0 +1,62 @@
+import { expect, test } from "vitest";
+import type { FeedEvent, JobView, NetworkStatus, NodeView } from "../../protocol/rest.ts";
+import { addPoint, applyFeed, emptyModel, type History, historyPointsMax, jobsMax, keyFigures, orderNodes } from "./model.ts";
+
+const node = (node_id: string, extra: Partial<NodeView> = {}): NodeView =>
+  ({ node_id, name: null, own: false, online: true, ...extra }) as NodeView;
+const job = (task_id: string, at: number, status: JobView["status"] = "completed"): JobView =>
+  ({ task_id, status, timings: { submitted_at: new Date(at).toISOString() } }) as JobView;
+const status = (total: number): Omit<NetworkStatus, "nodes"> =>
+  ({ registry: { total_nodes: total } }) as unknown as NetworkStatus;
+
+test("a snapshot replaces, a change adds, updates and removes", () => {
+  const first = applyFeed(emptyModel, {
+    event: "snapshot",
+    status: { ...status(2), nodes: [node("a"), node("b")] } as NetworkStatus,
+    jobs: [job("old", 1), job("new", 2)],
+  });
+  expect([...first.jobs.keys()]).toEqual(["new", "old"]);
+  const change: FeedEvent = {
+    event: "change",
+    status: status(2),
+    nodes: [node("c"), node("a", { name: "Ada" })],
+    gone_nodes: ["b"],
+    jobs: [job("newest", 3)],
+  };
+  const second = applyFeed(first, change);
+  expect([...second.nodes.keys()].sort()).toEqual(["a", "c"]);
+  expect(second.nodes.get("a")?.name).toBe("Ada");
+  expect([...second.jobs.keys()]).toEqual(["newest", "new", "old"]);
+  expect([...first.nodes.keys()]).toEqual(["a", "b"]);
+  const again = applyFeed(second, { event: "snapshot", status: { ...status(0), nodes: [] } as never, jobs: [] });
+  expect(again.nodes.size).toBe(0);
+});
+
+test("open jobs are never dropped from the page for ended ones", () => {
+  const jobs = [job("open", 0, "running"), ...Array.from({ length: jobsMax + 50 }, (_, at) => job(`j${at}`, at + 1))];
+  const model = applyFeed(emptyModel, { event: "snapshot", status: { ...status(0), nodes: [] } as never, jobs });
+  expect(model.jobs.size).toBe(jobsMax);
+  expect(model.jobs.has("open")).toBe(true);
+  expect(model.jobs.has("j0")).toBe(false);
+});
+
+test("nodes are ordered online, own, name", () => {
+  const nodes = [node("z"), node("off", { online: false, own: true }), node("own", { own: true }), node("a")];
+  expect(orderNodes(nodes).map((each) => each.node_id)).toEqual(["own", "a", "z", "off"]);
+});
+
+test("history is bounded", () => {
+  const history: History = { times: [], values: [] };
+  for (let at = 0; at < historyPointsMax + 10; at++) addPoint(history, at, at % 2 ? at : null);
+  expect(history.times).toHaveLength(historyPointsMax);
+  expect(history.times[0]).toBe(10);
+  expect(history.values).toHaveLength(historyPointsMax);
+});
+
+test("key figures are the scalars of a result", () => {
+  expect(keyFigures({ estimate: 3.14, interval: [3.1, 3.2], deep: { a: 1, b: { c: 2 } }, rows: [1, 2, 3, 4] })).toEqual([
+    ["estimate", 3.14],
+    ["interval", "3.1 … 3.2"],
+    ["deep a", 1],
+  ]);
+});
