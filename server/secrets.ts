@@ -1,0 +1,40 @@
+/** Secrets of this coordinator: made at the first start, kept in the data folder, readable by its owner only. */
+import { randomBytes } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+
+const schema = z.object({
+  id: z.string().min(8),
+  operatorToken: z.string().min(32),
+  joinToken: z.string().min(32),
+  ticketSecret: z.string().min(32),
+});
+export type Secrets = z.infer<typeof schema>;
+
+const secret = (prefix: string): string => `${prefix}_${randomBytes(24).toString("base64url")}`;
+
+export async function loadSecrets(dataDir: string): Promise<Secrets> {
+  const file = join(dataDir, "secrets.json");
+  await mkdir(dataDir, { recursive: true });
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
+    throw error;
+  });
+  if (text !== null) {
+    const parsed = schema.safeParse(JSON.parse(text));
+    if (!parsed.success)
+      throw new Error(
+        `${file} is damaged: ${parsed.error.issues[0]?.message ?? ""}. Restore it, or remove it to make new secrets.`,
+      );
+    return parsed.data;
+  }
+  const fresh: Secrets = {
+    id: randomBytes(6).toString("hex"),
+    operatorToken: secret("qo"),
+    joinToken: secret("qj"),
+    ticketSecret: secret("qt"),
+  };
+  await writeFile(file, `${JSON.stringify(fresh, null, 2)}\n`, { mode: 0o600, flag: "wx" });
+  return fresh;
+}

@@ -1,0 +1,280 @@
+/**
+ * The engine: one running core with its loop, judge threads and connections. When a commit fails, what is
+ * in memory may be ahead of the record, so the core is dropped and rebuilt from the store.
+ */
+import { createHmac } from "node:crypto";
+import type { Round } from "../../kernels/contract.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { Blobs } from "../blobs/blobs.ts";
+import type { Catalog } from "../catalog.ts";
+import type { CoreEvent, Effect } from "../core/events.ts";
+import { createState } from "../core/grid.ts";
+import type { CoreConfig, CoreState, Lease } from "../core/state.ts";
+import { type JudgeAnswer, type JudgeOpen, JudgePool } from "../judge/index.ts";
+import { type Snapshot, type Store, StoreError } from "../store/store.ts";
+import { GridError } from "../transport/grid.ts";
+import { Connections, type NodeSocket } from "./connections.ts";
+import { CoreLoop } from "./loop.ts";
+import type { Nodes } from "./nodes.ts";
+import { bringPartials, recoverJobs } from "./recover.ts";
+import { toWrite } from "./writes.ts";
+
+export interface EngineOptions {
+  store: Store;
+  blobs: Blobs;
+  catalog: Catalog;
+  /** Stable over restarts. */
+  id: string;
+  joinToken: string;
+  /** Signs tickets; stable over restarts. */
+  ticketSecret: string;
+  config?: Partial<CoreConfig>;
+  judgeThreads?: number;
+  log(code: string, message: string): void;
+}
+
+interface Waiter {
+  resolve(): void;
+  reject(error: GridError): void;
+}
+
+export class Engine {
+  state: CoreState = createState();
+  /** The record as it was when it was last opened. */
+  snapshot!: Snapshot;
+  /** Why nothing is served now, or null. */
+  broken: string | null = null;
+  stopping = false;
+  loop!: CoreLoop;
+  #judge!: JudgePool;
+  readonly #connections: Connections;
+  readonly #waiters = new Map<string, Waiter>();
+
+  constructor(
+    private readonly options: EngineOptions,
+    private readonly nodes: Nodes,
+    /** A job's end is durable. */
+    private readonly onEnded: (job: string) => void,
+    /** The core was built, or built anew. */
+    private readonly onBuilt: () => void,
+  ) {
+    this.#connections = new Connections({
+      dispatch: (events) => this.loop.dispatchAll(events),
+      history: (node, publicKey) => this.nodes.history(node, publicKey),
+      coordinatorId: options.id,
+      joinToken: options.joinToken,
+      signResults: options.config?.signResults ?? true,
+      note: (code, message) => options.log(code, message),
+    });
+  }
+
+  /** A node's socket; null while nothing is served. */
+  connect(socket: NodeSocket): { frame(bytes: Uint8Array): void; closed(): void } | null {
+    return this.broken !== null || this.stopping ? null : this.#connections.add(socket);
+  }
+
+  get sockets(): number {
+    return this.#connections.size;
+  }
+
+  /** Dispatches a submission and resolves once the job is durable. Rejects with GridError. */
+  submit(event: Extract<CoreEvent, { type: "submit" }>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiters.set(event.job.id, { resolve, reject });
+      this.loop.dispatch(event);
+    });
+  }
+
+  /** Stops leasing, makes durable what has come, and lets the nodes go. They keep what they hold. */
+  async stop(): Promise<{ openJobs: number; leases: number }> {
+    this.stopping = true;
+    this.loop.dispatch({ type: "drain" });
+    await this.loop.settled();
+    this.#connections.closeAll("shutting_down", "The coordinator is stopping.", 2_000);
+    const kept = { openJobs: this.state.jobs.size, leases: this.state.leases.size };
+    this.loop.write(this.nodes.records(this.state));
+    await this.loop.settled();
+    this.loop.kill();
+    await this.#judge.close();
+    await this.options.store.close();
+    return kept;
+  }
+
+  /** Throws GridError while nothing is served. */
+  assertServing(): void {
+    if (this.stopping) throw new GridError("shutting_down", "The coordinator is stopping.", { retryAfterSeconds: 5 });
+    if (this.broken !== null) throw unavailable(this.broken);
+  }
+
+  /** Bytes as a durable blob. Throws GridError. */
+  async putBlob(bytes: Uint8Array): Promise<string> {
+    try {
+      return await this.options.blobs.put(bytes);
+    } catch (cause) {
+      throw new GridError("storage_unavailable", "The bytes could not be stored.", { remedy: "Try again." }, { cause });
+    }
+  }
+
+  /** Builds the core anew from the record. Tries again, less and less often, while the record cannot be opened. */
+  async build(): Promise<void> {
+    const snapshot = await this.options.store.open(this.options.id);
+    this.snapshot = snapshot;
+    this.nodes.load(snapshot.nodes);
+    const state = createState(this.options.config, snapshot.epoch);
+    state.nextResult = snapshot.lastResultId + 1;
+    const now = Date.now();
+    const recovered = await recoverJobs(state, snapshot, this.options.catalog, this.options.blobs, now);
+    this.state = state;
+    this.#judge = new JudgePool((answer) => this.#onJudged(answer), this.options.judgeThreads);
+    this.loop = new CoreLoop(state, {
+      core: { ticket: (lease) => this.#ticket(lease) },
+      commit: (batch) => this.options.store.commit(batch),
+      toWrite: (write) => toWrite(write, state, this.options.id),
+      perform: (effect) => this.#perform(effect),
+      flush: () => this.#connections.flush(),
+      fatal: (error) => void this.#onFatal(error),
+      now: () => Date.now(),
+    });
+    for (const { id, reason } of recovered.lost) {
+      this.loop.write([
+        {
+          type: "job.update",
+          id,
+          patch: { state: "failed", finishedAtMs: now, reason: { code: "workload_gone", message: reason } },
+        },
+      ]);
+    }
+    for (const job of recovered.jobs) {
+      await bringPartials(job, this.options.store, (events) => this.loop.dispatchAll(events));
+    }
+    this.broken = null;
+    this.onBuilt();
+  }
+
+  /** A commit failed or its outcome is unknown: what is in memory may be ahead of the record, so it is dropped. */
+  async #onFatal(error: unknown): Promise<void> {
+    const text = error instanceof StoreError ? `${error.code}: ${error.message}` : String(error);
+    this.broken = `The record could not be written (${text}).`;
+    this.options.log("storage_failed", this.broken);
+    this.loop.kill();
+    for (const waiter of this.#waiters.values()) {
+      waiter.reject(unavailable(this.broken));
+    }
+    this.#waiters.clear();
+    this.#connections.closeAll("shutting_down", "The coordinator rebuilds itself from its record.", 1_000);
+    await this.#judge.close();
+    for (let waitMs = 250; !this.stopping; waitMs = Math.min(10_000, waitMs * 2)) {
+      try {
+        await this.build();
+        this.options.log("storage_recovered", "The record is written again.");
+        return;
+      } catch (cause) {
+        this.options.log("storage_failed", `The record cannot be opened: ${String(cause)}`);
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
+      }
+    }
+  }
+
+  #perform(effect: Exclude<Effect, { type: "commit" }>): void {
+    switch (effect.type) {
+      case "send":
+        this.#connections.send(effect.connection, effect.message);
+        return;
+      case "lease":
+        this.#sendLease(effect.connection, effect.lease, effect.deadlineMs);
+        return;
+      case "ack":
+        this.#connections.ack(effect.connection, effect.seq, effect.rejected);
+        return;
+      case "close":
+        this.#connections.close(effect.connection, effect.code, effect.message, effect.remedy, effect.retryMs);
+        return;
+      case "judge":
+        this.#judge.request(effect.request, () => this.#judgeOpen(effect.request.job));
+        return;
+      case "accepted":
+        this.#waiters.get(effect.job)?.resolve();
+        this.#waiters.delete(effect.job);
+        return;
+      case "ended":
+        this.onEnded(effect.job);
+        return;
+      case "note":
+        this.options.log(effect.code, `${effect.message}${effect.node ? ` (node ${effect.node})` : ""}`);
+        return;
+    }
+  }
+
+  #sendLease(connection: number, lease: Lease, deadlineMs: number): void {
+    const job = this.state.jobs.get(lease.job);
+    if (!job) return;
+    const { id, ticket, round, lo, hi, backend } = lease;
+    const tasks = [lo * job.grainTasks, Math.min(hi * job.grainTasks, job.tasks)] as const;
+    const inputs = job.workload.inputs?.(job.payload, tasks[0], tasks[1]);
+    this.#connections.send(connection, {
+      type: "lease",
+      lease: id,
+      ticket,
+      job: job.id,
+      round,
+      lo,
+      hi,
+      backend,
+      deadlineMs,
+      ...(inputs ? { inputs } : {}),
+    });
+  }
+
+  #judgeOpen(id: string): JudgeOpen | null {
+    const job = this.state.jobs.get(id);
+    const entry = job && this.options.catalog.get(job.workload.type);
+    if (!job || !entry) return null;
+    return {
+      type: "open",
+      job: id,
+      workload: job.workload.type,
+      workloadModule: entry.workloadModule,
+      hostModule: entry.hostModule,
+      payload: job.payload,
+      round: job.round,
+      tasks: job.tasks,
+      grainTasks: job.grainTasks,
+    };
+  }
+
+  #onJudged(answer: JudgeAnswer): void {
+    if (answer.type === "finished") void this.#onOutput(answer);
+    else if (answer.type === "next") void this.#onNextRound(answer);
+    else this.loop.dispatch(answer);
+  }
+
+  /** Large outputs are blobs, durable before the job's end is. */
+  async #onOutput(answer: { job: string; round: number; output: string }): Promise<void> {
+    const loop = this.loop;
+    const large = answer.output.length > limits.inlineBytesMax;
+    const outputBlob = large ? await this.putBlob(new TextEncoder().encode(answer.output)) : null;
+    loop.dispatch({
+      type: "finished",
+      job: answer.job,
+      round: answer.round,
+      output: large ? null : answer.output,
+      outputBlob,
+    });
+  }
+
+  async #onNextRound(answer: { job: string; round: number; next: Round }): Promise<void> {
+    const loop = this.loop;
+    const input = answer.next.input ? await this.putBlob(answer.next.input) : null;
+    loop.dispatch({ type: "next", job: answer.job, round: answer.round, next: answer.next, input });
+  }
+
+  #ticket(lease: { id: string; job: string; round: number; lo: number; hi: number; node: string }): string {
+    return createHmac("sha256", this.options.ticketSecret)
+      .update(`${lease.id}\n${lease.job}\n${lease.round}\n${lease.lo}\n${lease.hi}\n${lease.node}`)
+      .digest("base64url")
+      .slice(0, 22);
+  }
+}
+
+const unavailable = (why: string): GridError =>
+  new GridError("storage_unavailable", why, { remedy: "Try again in a while.", retryAfterSeconds: 5 });
