@@ -52,8 +52,7 @@ export class AccessError extends Error {
       | "foreign_host"
       | "cross_site"
       | "too_many_failures"
-      | "rate_limited"
-      | "too_many_sessions",
+      | "rate_limited",
     message: string,
     readonly details: { field?: string; remedy?: string; retryAfterSeconds?: number } = {},
   ) {

@@ -1,7 +1,4 @@
-/**
- * The HTTP side of the coordinator as one Hono app. `main.ts` serves it with @hono/node-server, with
- * `listenOptions` for the limits that Node's own parser enforces.
- */
+/** The HTTP side of the coordinator as one Hono app. `listen.ts` has the server beneath it. */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { Hono } from "hono";
 import type { Access } from "../../access/access.ts";
@@ -22,6 +19,9 @@ import { HttpProblem, isDefect, problemOf } from "./problems.ts";
 import { streamRoutes } from "./streams.ts";
 import { workloadRoutes } from "./workload.ts";
 
+/** For a shell that makes its own server; `httpServer` uses them already. */
+export { listenOptions } from "./listen.ts";
+
 export interface AppOptions {
   grid: Grid;
   access: Access;
@@ -36,15 +36,6 @@ export interface AppOptions {
   report: (error: unknown, request: string) => void;
 }
 
-/** Limits of Node's HTTP server, as `serverOptions` of @hono/node-server's `serve`. Milliseconds, bytes. */
-export const listenOptions = {
-  headersTimeout: 10_000,
-  requestTimeout: 40_000,
-  keepAliveTimeout: 65_000,
-  connectionsCheckingInterval: 5_000,
-  maxHeaderSize: 16 << 10,
-} as const;
-
 export function createApp(options: AppOptions): Hono<HttpEnv> {
   const { grid, access, publicUrl } = options;
   const app = new Hono<HttpEnv>();
@@ -58,7 +49,12 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
     );
   });
   app.use("*", (c, next) => {
-    access.admit(new IncomingFacts(c.env.incoming));
+    const { incoming } = c.env;
+    if (hostHeaders(incoming.rawHeaders) > 1) {
+      const remedy = "Send one Host header.";
+      throw new HttpProblem("bad_request", "The request has several Host headers.", { field: "header Host", remedy });
+    }
+    access.admit(new IncomingFacts(incoming));
     return next();
   });
 
@@ -77,6 +73,16 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   contentRoutes(app, grid);
   fileRoutes(app, options.built);
   return app;
+}
+
+/** Node keeps the first of several, a proxy before us may have looked at the last. */
+function hostHeaders(rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!;
+    if (name.length === 4 && name.toLowerCase() === "host") count++;
+  }
+  return count;
 }
 
 function metricsRoute(api: Api, metrics: Metrics): void {

@@ -112,6 +112,24 @@ describe("bodies", () => {
   });
 });
 
+describe("what is no request", () => {
+  test.each([
+    ["no HTTP", "HELLO\r\n\r\n", 400, "bad_request"],
+    ["two Hosts", "GET /api/health HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", 400, "bad_request"],
+    ["no Host", "GET /api/health HTTP/1.1\r\n\r\n", 400, null],
+    ["an unreadable Host", "GET /api/health HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "bad_request"],
+    ["another scheme's target", "GET http://[ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "bad_request"],
+    ["long headers", `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"x".repeat(20_000)}\r\n\r\n`, 431, "headers_too_large"],
+  ])("%s", async (_name, text, status, code) => {
+    const answer = await rawBytes(server.port, text, 300);
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    if (code !== null) {
+      expect(answer).toContain("application/problem+json");
+      expect(answer).toContain(`/api#problem-${code}`);
+    }
+  });
+});
+
 describe("workload types", () => {
   test("planned: 501 with those there are and a curl that works", async () => {
     const found = await problem(

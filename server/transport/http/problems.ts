@@ -7,6 +7,7 @@ import { AccessError } from "../../access/caller.ts";
 import { GridError } from "../grid.ts";
 
 export const problemTable = {
+  bad_request: [400, "The request cannot be read"],
   malformed_json: [400, "The body is not JSON"],
   invalid_query: [400, "A query parameter is wrong"],
   invalid_header: [400, "A header is wrong"],
@@ -34,7 +35,7 @@ export const problemTable = {
   too_many_failures: [429, "Too many wrong credentials"],
   rate_limited: [429, "Too many requests"],
   too_many_streams: [429, "Too many event streams"],
-  too_many_sessions: [429, "Too many sessions"],
+  headers_too_large: [431, "The headers are too large"],
   internal: [500, "The coordinator made a mistake"],
   planned_workload: [501, "This workload type has no kernel yet"],
   overloaded: [503, "A limit of the grid is reached"],

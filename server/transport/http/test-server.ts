@@ -1,14 +1,13 @@
 /** A real server over a fake grid, for tests: loopback, ephemeral port. */
 
-import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { serve } from "@hono/node-server";
 import { Access, type AccessOptions } from "../../access/access.ts";
 import { Keyring } from "../../access/keyring.ts";
 import { FakeGrid } from "../fake-grid.ts";
 import { SseHub, type SseLimits, sseLimitsDefault } from "../sse.ts";
-import { createApp, listenOptions } from "./app.ts";
+import { createApp } from "./app.ts";
 import { askSocketOwner } from "./facts.ts";
+import { httpServer } from "./listen.ts";
 import { createMetrics } from "./metrics.ts";
 
 export const operatorToken = "operator-token-of-the-tests-0123456789";
@@ -62,11 +61,8 @@ export async function testServer(options: TestOptions = {}): Promise<TestServer>
   const publicUrl = options.access?.publicUrl ?? null;
   const report = (error: unknown): void => void defects.push(error);
   const app = createApp({ grid, access, built, metrics, sse, version: "1.2.0", publicUrl, tls: false, report });
-  const server = await new Promise<Server>((resolve) => {
-    const listening = serve({ fetch: app.fetch, port: 0, hostname: "127.0.0.1", serverOptions: listenOptions }, () =>
-      resolve(listening as Server),
-    );
-  });
+  const server = httpServer(app).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
   const { port } = server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
   const ask: TestServer["ask"] = (path, { json, ...init } = {}) =>
