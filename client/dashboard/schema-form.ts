@@ -38,6 +38,9 @@ const isObject = (value: unknown): value is Json =>
 const numberOr = (value: unknown, otherwise: number | null): number | null =>
   typeof value === "number" && Number.isFinite(value) ? value : otherwise;
 
+/** "risk_free_rate" -> "Risk free rate". */
+const caption = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", " ");
+
 /** The fields of a payload; a schema that is not an object's becomes one JSON field. */
 export function fieldsOf(schema: unknown): Field[] {
   const root = isObject(schema) ? schema : {};
@@ -51,7 +54,7 @@ function toField(schema: Json, root: Json, path: readonly string[], required: bo
   const name = path.at(-1) ?? "payload";
   const common: Common = {
     path,
-    label: typeof node.title === "string" ? node.title : name.replaceAll("_", " "),
+    label: typeof node.title === "string" ? node.title : caption(name),
     help: typeof node.description === "string" ? node.description : "",
     required: required && node.default === undefined,
     default: node.default,

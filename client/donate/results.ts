@@ -1,0 +1,29 @@
+/** Results that the coordinator has not acknowledged yet, kept in IndexedDB across reloads and crashes. */
+import type { StoragePort, StoredResult } from "../../agent/ports.ts";
+import { inTransaction } from "./idb.ts";
+
+/** Results of one lane have keys [lane, seq]. */
+export function resultStorage(database: IDBDatabase, lane: number): StoragePort {
+  return {
+    async loadResults() {
+      const range = IDBKeyRange.bound([lane, 0], [lane, Number.MAX_SAFE_INTEGER]);
+      const found = await inTransaction(
+        database,
+        "results",
+        "readonly",
+        (store) => store.getAll(range) as IDBRequest<StoredResult[]>,
+      );
+      return found ?? [];
+    },
+    async saveResult(result) {
+      await inTransaction(database, "results", "readwrite", (store) => store.put(result, [lane, result.seq]));
+    },
+    async deleteResults(seqs) {
+      if (seqs.length === 0) return;
+      await inTransaction(database, "results", "readwrite", (store) => {
+        for (const seq of seqs) store.delete([lane, seq]);
+        return null;
+      });
+    },
+  };
+}
