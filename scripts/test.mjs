@@ -1,0 +1,28 @@
+/**
+ * `npm test`: set-up, types and lint, then the tests: unit (no browser), sim (the grid in virtual time), chaos (killed
+ * processes) and e2e (real browsers). `npm run test:unit` and its siblings run one of them, without the checks.
+ * Arguments after the name go to Vitest, e.g. `npm run test:unit -- server/core`.
+ */
+import { check } from "./check.mjs";
+import { findChromium } from "./chromium.mjs";
+import { foreground } from "./lib/child.mjs";
+import { tool } from "./lib/paths.mjs";
+import { setup } from "./setup.mjs";
+
+const PROJECTS = ["unit", "sim", "chaos", "e2e"];
+
+/** @param {string[]} args */
+export async function main(args) {
+  const [first, ...others] = args;
+  const name = first !== undefined && (PROJECTS.includes(first) || first === "all") ? first : "all";
+  const rest = first === name ? others : args;
+  const projects = name === "all" ? PROJECTS : [name];
+  // Unit tests read built kernels, but no page and no bundle.
+  await setup(name === "unit" ? { only: ["packages", "driver", "kernels"] } : {});
+  const env = { ...process.env };
+  // Looked for before anything long runs, so that a missing browser is told at once.
+  if (projects.includes("e2e")) env.QUEZTL_CHROMIUM = await findChromium({ install: true });
+  if (name === "all" && !(await check())) return 1;
+  const chosen = projects.flatMap((project) => ["--project", project]);
+  return foreground(process.execPath, [tool("vitest/vitest.mjs"), "run", ...chosen, ...rest], { env });
+}
