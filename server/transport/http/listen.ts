@@ -17,8 +17,14 @@ export const listenOptions = {
   maxHeaderSize: 16 << 10,
 } as const;
 
-/** A server that does not listen yet; WebSockets join by its `upgrade` event. `tls`: PEM texts. */
-export function httpServer(app: Hono<HttpEnv>, tls: { cert: string; key: string } | null = null): Server {
+export interface ServerOptions {
+  /** PEM texts; plain HTTP without. */
+  tls?: { cert: string; key: string };
+  limits?: Partial<Record<keyof typeof listenOptions, number>>;
+}
+
+/** A server that does not listen yet; WebSockets join by its `upgrade` event. */
+export function httpServer(app: Hono<HttpEnv>, options: ServerOptions = {}): Server {
   const listener = getRequestListener((request, env) => app.fetch(request, env as HttpEnv["Bindings"]), {
     // Reached for requests that cannot be made into one: the app turns its own errors into answers.
     errorHandler: () => {
@@ -26,8 +32,10 @@ export function httpServer(app: Hono<HttpEnv>, tls: { cert: string; key: string 
       return new Response(JSON.stringify(body), { status: body.status, headers: problemHeaders });
     },
   });
-  const server =
-    tls === null ? createServer(listenOptions, listener) : createTlsServer({ ...listenOptions, ...tls }, listener);
+  const limits = { ...listenOptions, ...options.limits };
+  const server = options.tls
+    ? createTlsServer({ ...limits, ...options.tls }, listener)
+    : createServer(limits, listener);
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuse(error, socket));
   return server;
 }
