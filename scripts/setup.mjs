@@ -24,19 +24,25 @@ export async function setup({ only = [] } = {}) {
   const release = await acquireLock(join(cache, "setup.lock"), {
     onWait: (pid) => console.log(`Waiting for another set-up in this folder (process ${pid}).`),
   });
+  let interrupted = /** @type {NodeJS.Signals | null} */ (null);
   const stop = (/** @type {NodeJS.Signals} */ signal) => {
+    interrupted = signal;
     stopChildren();
-    console.error("\nSet-up was interrupted. What is done is kept; the next start goes on from there.");
-    void release().finally(() => process.exit(signal === "SIGINT" ? 130 : 143));
   };
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);
   try {
-    for (const step of chosen(only)) await perform(step);
+    for (const step of chosen(only)) if (!interrupted) await perform(step);
+  } catch (error) {
+    if (!interrupted) throw error;
   } finally {
     process.off("SIGINT", stop);
     process.off("SIGTERM", stop);
     await release();
+  }
+  if (interrupted) {
+    console.error("Set-up was interrupted. What is done is kept; the next start goes on from there.");
+    process.exit(interrupted === "SIGINT" ? 130 : 143);
   }
 }
 
@@ -53,7 +59,7 @@ async function perform(step) {
     await step.perform(() => {});
     process.stdout.write(terminal ? `\r${step.title} ... ${seconds(startMs)} s \n` : `${seconds(startMs)} s\n`);
   } catch (error) {
-    process.stdout.write(`failed after ${seconds(startMs)} s\n`);
+    process.stdout.write(`stopped after ${seconds(startMs)} s\n`);
     throw error;
   } finally {
     clearInterval(timer);

@@ -116,7 +116,11 @@ function hold(path, touchMs) {
     utimes(path, now, now).catch(() => {});
   }, touchMs);
   timer.unref();
+  let held = true;
   return async () => {
+    // Once only: by the second time the file may be another's.
+    if (!held) return;
+    held = false;
     clearInterval(timer);
     await rm(path, { force: true });
   };

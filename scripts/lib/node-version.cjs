@@ -8,7 +8,7 @@
  * Returns null when this version can run Queztl, else the one sentence to print.
  * The ranges are those of the strictest dependency, the page builder (Vite): 20.19 or newer within 20, or 22.12 and up.
  */
-exports.refusal = (version) => {
+exports.refusal = function (version) {
   var parts = /^v?(\d+)\.(\d+)/.exec(version);
   var major = parts ? Number(parts[1]) : 0;
   var minor = parts ? Number(parts[2]) : 0;

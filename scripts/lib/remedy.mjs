@@ -40,7 +40,7 @@ const KNOWN = [
     remedy: COMPILER,
   },
   {
-    sign: /(?:make|g\+\+|c\+\+|cc|clang)(?:: command)?:? not found|not found: make|spawn make ENOENT|Could not find any Visual Studio|no developer tools were found|No Xcode or CLT/i,
+    sign: /(?:make|g\+\+|c\+\+|cc|clang)(?:: command)?:? (?:not found|No such file)|not found: make|spawn make ENOENT|Could not find any Visual Studio|no developer tools were found|No Xcode or CLT/i,
     missing: "a C++ compiler, which builds the SQLite driver on Node 20, was not found",
     remedy: COMPILER,
   },
@@ -51,7 +51,7 @@ const KNOWN = [
       "let this machine reach nodejs.org, or point `npm_package_config_node_gyp_nodedir` at a folder with include/node; or use Node 22 or newer, which needs no compiler",
   },
   {
-    sign: /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|network/i,
+    sign: /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ENOTCACHED|network/i,
     missing: "the npm registry cannot be reached",
     remedy: "check the network, or a proxy by `npm config get proxy` and `npm config get registry`, and try again",
   },
