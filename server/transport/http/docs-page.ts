@@ -15,7 +15,7 @@ export const docsCss = `
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 article { border: 1px solid var(--edge); border-radius: .5rem; padding: .5rem 1rem; margin: 1rem 0 }
 h1 { margin-bottom: 0 } h2 { margin-top: 2.5rem } h3 { font-size: 1rem; margin: .5rem 0 }
-code, pre { font: .875rem/1.4 ui-monospace, monospace } pre { overflow: auto; padding: .75rem; border: 1px solid var(--edge) }
+code, pre { font: .875rem/1.4 ui-monospace, monospace } pre { overflow: auto; white-space: pre-wrap; overflow-wrap: anywhere; padding: .75rem; border: 1px solid var(--edge) }
 table { border-collapse: collapse; width: 100% } th, td { text-align: left; vertical-align: top; padding: .25rem .5rem; border-top: 1px solid var(--edge) }
 .method { font-weight: 700; text-transform: uppercase } summary { cursor: pointer } :target { outline: 2px solid }
 `;
