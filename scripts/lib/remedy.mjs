@@ -35,7 +35,7 @@ const KNOWN = [
     remedy: "run `npm cache clean --force` and try again; if it stays, a proxy changes downloads",
   },
   {
-    sign: /Could not find any Python|find Python|python(?:3)?: (?:command )?not found/i,
+    sign: /Could not find any Python|python(?:3)?: (?:command )?not found/i,
     missing: "Python 3, which builds the SQLite driver on Node 20, was not found",
     remedy: COMPILER,
   },
@@ -57,6 +57,10 @@ const KNOWN = [
   },
 ];
 
+/** What node-gyp and npm print after every failure, whatever it was. */
+const NOISE =
+  /^gyp info|^gyp ERR! (?:System|command|cwd|node|\$npm_package|not ok|build error|stack at)|A complete log of this run|^\s*at /;
+
 /**
  * One message: the step, what is missing, the remedy, and the last lines of the tool.
  * @param {string} step what was being done, e.g. "Installing packages"
@@ -66,7 +70,11 @@ const KNOWN = [
  */
 export function explain(step, output, fallback = "the lines above are all that the tool said") {
   const known = KNOWN.find(({ sign }) => sign.test(output));
-  const tail = output.trimEnd().split("\n").slice(-12).join("\n");
+  const lines = output.trimEnd().split("\n");
+  const tail = lines
+    .filter((line) => !NOISE.test(line))
+    .slice(-12)
+    .join("\n");
   const reason = known ? `${known.missing}. Remedy: ${known.remedy}.` : `${fallback}.`;
   return new Explained(`${tail === "" ? "" : `${tail}\n\n`}${step} failed: ${reason}`);
 }
