@@ -204,15 +204,7 @@ export class Coordinator implements Grid {
   subscribeJob(id: string, after: number | null, listener: (event: NumberedJobEvent) => void): Unsubscribe {
     const present = this.#openView(id) ?? this.#recent.get(id);
     if (present) return this.#feed.subscribeJob(id, after, present, listener);
-    let gone = false;
-    let unsubscribe: Unsubscribe = () => {};
-    void this.#recordedView(id).then((view) => {
-      if (view && !gone) unsubscribe = this.#feed.subscribeJob(id, after, view, listener);
-    });
-    return () => {
-      gone = true;
-      unsubscribe();
-    };
+    return () => {};
   }
 
   subscribeFeed(listener: Parameters<Feed["subscribeFeed"]>[0]): Unsubscribe {
@@ -269,8 +261,7 @@ export class Coordinator implements Grid {
   async #onEnded(id: string): Promise<void> {
     const record = await this.options.store.job(id);
     if (!record) return;
-    this.#recent.set(id, await this.#viewOf(record));
-    if (this.#recent.size > recentMax) this.#recent.delete(this.#recent.keys().next().value as string);
+    this.#remember(await this.#viewOf(record));
     this.#engine.state.changedJobs.add(id);
   }
 
@@ -290,7 +281,15 @@ export class Coordinator implements Grid {
 
   async #recordedView(id: string): Promise<JobView | null> {
     const record = await this.options.store.job(id);
-    return record ? this.#viewOf(record) : null;
+    return record ? this.#remember(await this.#viewOf(record)) : null;
+  }
+
+  /** Keeps the view of a job that ended, for those who subscribe right after they looked. */
+  #remember(view: JobView): JobView {
+    this.#recent.delete(view.task_id);
+    this.#recent.set(view.task_id, view);
+    if (this.#recent.size > recentMax) this.#recent.delete(this.#recent.keys().next().value as string);
+    return view;
   }
 
   async #viewOf(record: JobRecord): Promise<JobView> {

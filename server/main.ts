@@ -4,7 +4,6 @@ import { createRequire } from "node:module";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createAdaptorServer } from "@hono/node-server";
 import { Access } from "./access/access.ts";
 import { Keyring } from "./access/keyring.ts";
 import { announce, runDemo } from "./banner.ts";
@@ -18,8 +17,9 @@ import { LocalWorker } from "./local-worker.ts";
 import { createLog } from "./log.ts";
 import { loadSecrets, type Secrets } from "./secrets.ts";
 import { SqliteStore } from "./store/sqlite.ts";
-import { createApp, listenOptions } from "./transport/http/app.ts";
+import { createApp } from "./transport/http/app.ts";
 import { askSocketOwner, IncomingFacts } from "./transport/http/facts.ts";
+import { httpServer } from "./transport/http/listen.ts";
 import { createMetrics } from "./transport/http/metrics.ts";
 import { Sockets } from "./transport/sockets.ts";
 import { SseHub } from "./transport/sse.ts";
@@ -113,7 +113,7 @@ async function assemble(
     tls: false,
     report: (error, request) => log("defect", `${request}: ${error instanceof Error ? error.stack : String(error)}`),
   });
-  const http = createAdaptorServer({ fetch: app.fetch, serverOptions: listenOptions }) as Server;
+  const http = httpServer(app);
   sockets.attach(http);
   return {
     coordinator,

@@ -1,0 +1,146 @@
+/** The store over SQLite: its thread does the work, this side asks and waits. */
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Worker } from "node:worker_threads";
+import { Packr } from "msgpackr";
+import { spawnThread } from "../thread.ts";
+import {
+  type JobFilter,
+  type JobRecord,
+  type ResultRecord,
+  type RoundRecord,
+  type Snapshot,
+  type Store,
+  StoreError,
+  type StoreErrorCode,
+  type Write,
+} from "./store.ts";
+
+export interface SqliteOptions {
+  file: string;
+  /** OFF exists for the test that shows what FULL is for. */
+  synchronous?: "FULL" | "OFF";
+  /** A commit that takes longer has an unknown outcome. */
+  commitMsMax?: number;
+}
+
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+interface Answer {
+  id: number;
+  value?: unknown;
+  error?: { name: string; message: string; code: StoreErrorCode | null };
+}
+
+export class SqliteStore implements Store {
+  readonly #packr = new Packr({ useRecords: true });
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | null = null;
+  #nextId = 1;
+
+  constructor(private readonly options: SqliteOptions) {
+    mkdirSync(dirname(options.file), { recursive: true });
+  }
+
+  open(coordinator: string): Promise<Snapshot> {
+    this.#worker ??= this.#start();
+    return this.#call("open", coordinator) as Promise<Snapshot>;
+  }
+
+  async commit(batch: readonly Write[]): Promise<void> {
+    const ms = this.options.commitMsMax ?? 60_000;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new StoreError("unknown", `A commit took longer than ${ms} ms.`)), ms);
+    });
+    try {
+      await Promise.race([this.#call("commit", batch), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  job(id: string): Promise<JobRecord | null> {
+    return this.#call("job", id) as Promise<JobRecord | null>;
+  }
+
+  jobByIdempotencyKey(submitter: string, key: string): Promise<JobRecord | null> {
+    return this.#call("jobByIdempotencyKey", submitter, key) as Promise<JobRecord | null>;
+  }
+
+  jobs(filter: JobFilter): Promise<{ jobs: JobRecord[]; nextCursor: string | null }> {
+    return this.#call("jobs", filter) as Promise<{ jobs: JobRecord[]; nextCursor: string | null }>;
+  }
+
+  rounds(job: string): Promise<RoundRecord[]> {
+    return this.#call("rounds", job) as Promise<RoundRecord[]>;
+  }
+
+  results(job: string, round: number): Promise<ResultRecord[]> {
+    return this.#call("results", job, round) as Promise<ResultRecord[]>;
+  }
+
+  partials(ids: readonly number[]): Promise<Uint8Array[]> {
+    return this.#call("partials", ids) as Promise<Uint8Array[]>;
+  }
+
+  async close(): Promise<void> {
+    const worker = this.#worker;
+    if (!worker) return;
+    await this.#call("close");
+    this.#worker = null;
+    await worker.terminate();
+  }
+
+  #call(method: string, ...args: unknown[]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const worker = this.#worker;
+      if (!worker) {
+        reject(new StoreError("refused", "The store is not open."));
+        return;
+      }
+      const id = this.#nextId++;
+      this.#waiting.set(id, { resolve, reject });
+      // The process stays as long as an answer is due, and no longer.
+      worker.ref();
+      const packed = new Uint8Array(this.#packr.pack({ id, method, args }));
+      worker.postMessage(packed, [packed.buffer]);
+    });
+  }
+
+  #start(): Worker {
+    const { file, synchronous = "FULL" } = this.options;
+    const worker = spawnThread(new URL("./sqlite-thread.ts", import.meta.url), { file, synchronous });
+    worker.on("message", (packed: Uint8Array) => this.#onAnswer(this.#packr.unpack(packed) as Answer));
+    worker.on("error", (error) => this.#onGone(worker, error.message));
+    worker.on("exit", (code) => this.#onGone(worker, `exit code ${code}`));
+    worker.unref();
+    return worker;
+  }
+
+  #onAnswer(answer: Answer): void {
+    const waiting = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if (this.#waiting.size === 0) this.#worker?.unref();
+    if (!answer.error) {
+      waiting?.resolve(answer.value);
+      return;
+    }
+    const { name, message, code } = answer.error;
+    if (code) waiting?.reject(new StoreError(code, message));
+    else waiting?.reject(name === "RangeError" ? new RangeError(message) : new StoreError("refused", message));
+  }
+
+  /** Whatever the thread was doing, its outcome is not known. */
+  #onGone(worker: Worker, why: string): void {
+    if (this.#worker !== worker) return;
+    this.#worker = null;
+    for (const waiting of this.#waiting.values()) {
+      waiting.reject(new StoreError("unknown", `The store's thread ended: ${why}.`));
+    }
+    this.#waiting.clear();
+  }
+}
