@@ -7,8 +7,8 @@ import { defineConfig } from "vitest/config";
 const browserTests = "kernels/conformance.gpu.test.ts";
 const never = ["**/node_modules/**", "dist/**", ".cache/**", ".tsbuild/**", "data/**"];
 
-/** Product code starts worker threads from TypeScript files, as it does under `node --import tsx`. */
-const shared = { pool: "forks" as const, execArgv: ["--import", "tsx"], environment: "node" as const };
+/** Processes, not threads: a crash of a native module then fails one file, and not the run. */
+const shared = { pool: "forks" as const, environment: "node" as const };
 
 export default defineConfig({
   test: {
