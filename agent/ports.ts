@@ -1,8 +1,9 @@
 /** What the node's half needs from the place that it runs in: a tab's worker, or a Node process. */
-import type { Backend, Capabilities, FailReason, JobDescription, ResultMessage } from "../protocol/messages.ts";
+import type { Backend, Capabilities, FailReason, JobDescription } from "../protocol/messages.ts";
+import type { KeptResult } from "./machine-state.ts";
 
-/** One grain to compute. */
-export interface GrainRequest {
+/** Consecutive grains to compute on one slot. */
+export interface GrainsRequest {
   job: JobDescription;
   /** The payload as parsed JSON (fetched already where the job names a blob). */
   payload: unknown;
@@ -11,77 +12,81 @@ export interface GrainRequest {
   /** The slice's own inputs, or null, and the first task that they belong to. */
   inputs: Uint8Array | null;
   inputsFirstTask: number;
-  grain: number;
+  lo: number;
+  hi: number;
   backend: Backend;
 }
 
-export interface GrainAnswer {
-  partial: Uint8Array;
+export interface GrainsAnswer {
+  /** One partial for each grain, in order. */
+  partials: Uint8Array[];
   computeMs: number;
   /** SHA-256 of the kernel file that ran. */
   build: string;
 }
 
-/** A grain that could not be computed. */
+/** Grains that could not be computed: `grain` is the one that failed. */
 export class ComputeError extends Error {
   override name = "ComputeError";
   constructor(
     readonly reason: FailReason,
     message: string,
+    readonly grain: number | null = null,
   ) {
     super(message);
   }
 }
 
-/** Computes grains; `slots` of them at once for each backend. Rejects with ComputeError, or AbortError after an abort. */
+/** Computes grains, one request at a time for each slot of a backend. */
 export interface ComputePort {
+  /** Rejects with ComputeError, or with an error named AbortError within a second of an abort. */
   run(
     slot: number,
-    request: GrainRequest,
+    request: GrainsRequest,
     signal: AbortSignal,
     onFraction: (fraction: number) => void,
-  ): Promise<GrainAnswer>;
-  /** Operations per second of one slot for a workload's calibration payload. */
-  calibrate(workload: string, backend: Backend): Promise<number>;
-  capabilities(): Promise<Capabilities>;
-  /** A backend came or went (a lost GPU). */
+  ): Promise<GrainsAnswer>;
+  /** Operations per second of one slot for a workload's calibration payload; null where it cannot run. */
+  calibrate(backend: Backend): Promise<{ workload: string; opsPerSecond: number }[]>;
+  /** The machine changed (a GPU was lost). */
   onCapabilities(listener: (capabilities: Capabilities, reason: string) => void): void;
   close(): Promise<void>;
 }
 
-/** One connection. Frames are whole messages. */
+/** Opens one connection at a time. Frames are whole. */
 export interface SocketPort {
-  open(
-    url: string,
-    on: { open(): void; frame(bytes: Uint8Array): void; close(code: number, reason: string): void },
-  ): { send(bytes: Uint8Array): void; close(): void; bufferedBytes(): number };
+  open(on: { open(): void; frame(bytes: Uint8Array): void; close(reason: string): void }): Connection;
+}
+
+export interface Connection {
+  send(bytes: Uint8Array): void;
+  close(): void;
 }
 
 export interface ClockPort {
   /** Milliseconds; monotonic. */
   now(): number;
-  setTimer(ms: number, fire: () => void): () => void;
+  /** Returns how to end it. */
+  every(ms: number, run: () => void): () => void;
   /** Uniform in [0, 1): for jitter only. */
   random(): number;
 }
 
-export type StoredResult = Omit<ResultMessage, "type">;
-
-/** Keeps what must survive a restart: the identity, and results that are not acknowledged yet. */
+/** Keeps results that are not acknowledged, over restarts. */
 export interface StoragePort {
-  loadResults(): Promise<StoredResult[]>;
-  saveResult(result: StoredResult): Promise<void>;
-  deleteResults(seqs: readonly number[]): Promise<void>;
+  load(): Promise<KeptResult[]>;
+  keep(result: KeptResult): Promise<void>;
+  forget(seqs: readonly number[]): Promise<void>;
 }
 
 export interface IdentityPort {
   /** Raw Ed25519 public key, 32 bytes. */
   publicKey: Uint8Array;
   sign(bytes: Uint8Array): Promise<Uint8Array>;
-  sha256Hex(bytes: Uint8Array): Promise<string>;
 }
 
-/** Fetches blobs and kernel files of the coordinator by hash, and checks the hash. */
-export interface FetchPort {
+/** Fetches a blob of the coordinator by its SHA-256, and checks it. Rejects when it is not to be had. */
+export interface BlobPort {
   blob(sha256: string): Promise<Uint8Array>;
+  sha256Hex(bytes: Uint8Array): Promise<string>;
 }

@@ -1,0 +1,149 @@
+/** What the node's half of a session remembers, hears and asks for. Plain data. */
+import type {
+  Backend,
+  Capabilities,
+  CoordinatorMessage,
+  FailReason,
+  JobDescription,
+  LeaseMessage,
+  NodeMessage,
+  Preferences,
+  ResultMessage,
+} from "../protocol/messages.ts";
+
+/** A result as it is kept until it is acknowledged; signed once, sent as often as needed. */
+export type KeptResult = Omit<ResultMessage, "type">;
+
+export interface AgentLease {
+  message: LeaseMessage;
+  job: JobDescription;
+  /** First grain that is in no result yet. */
+  next: number;
+  /** Finished grains from `next` on, not yet in a result. */
+  partials: Uint8Array[];
+  partialBytes: number;
+  computeMs: number;
+  build: string;
+  /** The slot that computes it, or null while it waits. */
+  slot: number | null;
+  /** Part of the grain that is being computed. */
+  fraction: number;
+  flushedAtMs: number;
+}
+
+/**
+ * stopped -> connecting -> greeting -> online -> (waiting -> connecting ...) -> draining -> stopped
+ * refused: the coordinator said that coming back is pointless.
+ */
+export const phaseTransitions = {
+  stopped: ["connecting"],
+  connecting: ["greeting", "waiting", "draining", "refused"],
+  greeting: ["online", "waiting", "draining", "refused"],
+  online: ["waiting", "draining", "refused"],
+  waiting: ["connecting", "draining", "refused"],
+  draining: ["draining", "stopped"],
+  refused: ["connecting", "draining", "stopped"],
+} as const satisfies Record<string, readonly string[]>;
+export type Phase = keyof typeof phaseTransitions;
+
+export interface AgentState {
+  phase: Phase;
+  /** Why it is in this phase, for the owner. */
+  reason: { code: string; message: string; remedy: string };
+  session: string;
+  publicKey: Uint8Array;
+  joinToken: string | null;
+  capabilities: Capabilities;
+  preferences: Preferences;
+  node: string | null;
+  own: boolean;
+  heartbeatMs: number;
+  flushMs: number;
+  sign: boolean;
+  attempts: number;
+  reconnectAtMs: number;
+  /** Connecting and greeting may take this long. */
+  greetByMs: number;
+  heardAtMs: number;
+  heartbeatAtMs: number;
+  drainByMs: number;
+  drainReason: string;
+  jobs: Map<string, JobDescription>;
+  leases: Map<string, AgentLease>;
+  /** What each slot computes: a lease id, or null. */
+  slots: Record<Backend, (string | null)[]>;
+  /** Milliseconds of one grain, by job and backend: how many are asked for at once. */
+  grainMs: Map<string, number>;
+  unacknowledged: Map<number, KeptResult>;
+  /** Results whose signature is being made. */
+  signing: Set<number>;
+  /** What is said once a result was sent: a release or a failure must not overtake finished grains. */
+  deferred: Map<number, NodeMessage>;
+  nextSeq: number;
+  idle: { code: string; message: string }[];
+  standing: { accepted: number; rejected: number; coreSeconds: number };
+  sentResults: number;
+  acknowledgedByBackend: Record<string, number>;
+  story: string[];
+}
+
+export type AgentEvent =
+  | { type: "start" }
+  /** Results of an earlier run that were never acknowledged. */
+  | { type: "restored"; results: readonly KeptResult[] }
+  | { type: "opened" }
+  | { type: "closed"; reason: string; entropy: number }
+  | { type: "received"; message: CoordinatorMessage; entropy: number }
+  | { type: "hello.signed"; signature: Uint8Array }
+  | { type: "result.signed"; seq: number; signature: Uint8Array }
+  | {
+      type: "computed";
+      backend: Backend;
+      slot: number;
+      lease: string;
+      lo: number;
+      partials: readonly Uint8Array[];
+      computeMs: number;
+      build: string;
+    }
+  | {
+      type: "failed";
+      backend: Backend;
+      slot: number;
+      lease: string;
+      grain: number;
+      reason: FailReason;
+      message: string;
+    }
+  | { type: "fraction"; lease: string; fraction: number }
+  | { type: "preferences"; preferences: Preferences }
+  | { type: "capabilities"; capabilities: Capabilities; reason: string }
+  | { type: "calibrated"; speeds: Extract<NodeMessage, { type: "calibration" }>["speeds"] }
+  | { type: "tick" }
+  | { type: "stop"; reason: string };
+
+export type AgentEffect =
+  | { type: "connect" }
+  | { type: "disconnect" }
+  | { type: "send"; messages: NodeMessage[] }
+  | { type: "sign.hello"; nonce: Uint8Array }
+  | { type: "sign.result"; result: KeptResult }
+  | { type: "keep"; result: KeptResult }
+  | { type: "forget"; seqs: number[] }
+  /** Grains lo..hi of a lease, on one slot. */
+  | {
+      type: "compute";
+      backend: Backend;
+      slot: number;
+      lease: LeaseMessage;
+      job: JobDescription;
+      lo: number;
+      hi: number;
+    }
+  | { type: "abort"; backend: Backend; slot: number }
+  | { type: "calibrate" }
+  | { type: "stopped" }
+  /** Something that the owner's page shows has changed. */
+  | { type: "changed" };
+
+export const allBackends: readonly Backend[] = ["webgpu", "native", "wasm"];
