@@ -22,15 +22,18 @@
  *
  *   memory
  *   params(length: i32): i32       pointer to `length` writable bytes; the runner copies `Workload.params()` there
- *   input(length: i32): i32        likewise for the slice's inputs (only kernels of workloads with `inputs`)
- *   init(): i32                    reads the params; 0, or a positive error code
+ *   round(length: i32): i32        likewise for what earlier rounds produced (only kernels of workloads with rounds)
+ *   input(length: i32, first: f64): i32  likewise for the slice's inputs, which begin with those of task `first`
+ *                                  (only kernels of workloads with `inputs`); called after `init`
+ *   init(): i32                    reads the params and the round's input; 0, or a positive error code
  *   begin(lo: f64, hi: f64): void  starts on tasks lo..hi of the round (exact integers below 2^53)
  *   step(units: i32): i32          computes at most `units` more units; 1 when the range is done, else 0
+ *   fraction(): f64                optional: share of the range that is done, 0 to 1
  *   partial(): i32                 pointer to the partial's bytes; valid after `step` returned 1
  *   partialLength(): i32
  *
  * A *unit* is the kernel's own smallest piece of work, some 10^4 to 10^6 operations; the runner tunes
- * `units` so that a step takes at most 50 ms. No allocation happens after `init`.
+ * `units` so that a step takes at most 50 ms. No allocation happens after `init`, except for inputs.
  *
  * ## Bindings of a WGSL kernel (entry point `main`)
  *
