@@ -193,6 +193,8 @@ export const workloadTypeSchema = z
     payload_schema: z.unknown(),
     examples: z.array(z.object({ title: z.string(), payload: z.unknown() })),
     kernel: z.string(),
+    /** Kernel files by role; each is served at /k/<sha256>. */
+    files: z.record(z.string(), z.object({ sha256: z.string(), bytes: z.number() })),
     backends: z.array(backendSchema),
   })
   .meta({ id: "WorkloadType" });

@@ -150,8 +150,11 @@ function onNodeEvent(
     return;
   }
   const { message } = event;
-  if (message.type === "progress") onProgress(state, node, message.leases, now);
-  else if (message.type === "release") onRelease(state, node, message.lease, out);
+  if (message.type === "progress") {
+    onProgress(state, node, message.leases, now);
+    // The answer to a heartbeat: the node knows by it that the coordinator lives.
+    node.standingChanged = true;
+  } else if (message.type === "release") onRelease(state, node, message.lease, out);
   else if (message.type === "fail") onFail(state, node, message, now, out);
   else onMessage(state, node, message, out);
 }

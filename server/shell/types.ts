@@ -4,7 +4,7 @@ import type { Catalog } from "../catalog.ts";
 
 /** The workloads with their schemas, for forms and readers. */
 export function workloadTypes(catalog: Catalog): WorkloadType[] {
-  return [...catalog.values()].map(({ workload, kernel }) => ({
+  return [...catalog.values()].map(({ workload, kernel, files }) => ({
     type: workload.type,
     title: workload.title,
     summary: workload.summary,
@@ -17,6 +17,7 @@ export function workloadTypes(catalog: Catalog): WorkloadType[] {
     payload_schema: z.toJSONSchema(workload.payload, { io: "input", unrepresentable: "any" }),
     examples: workload.examples.map(({ title, payload }) => ({ title, payload })),
     kernel,
+    files,
     backends: [...workload.plan(workload.calibration).needs.backends],
   }));
 }

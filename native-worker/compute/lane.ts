@@ -1,0 +1,175 @@
+/** One thread or child that computes, whatever it is: sends requests, hears answers, and is replaced when it does not stop. */
+import type { GrainsAnswer } from "../../agent/ports.ts";
+import { ComputeError } from "../../agent/ports.ts";
+import type { ComputeTask, FromCompute, GpuFacts, ToCompute } from "./messages.ts";
+
+/** A started thread or process. */
+export interface Endpoint {
+  post(message: ToCompute): void;
+  kill(): void;
+}
+
+export interface LaneOptions {
+  start(on: { message(message: FromCompute): void; gone(why: string): void }): Endpoint;
+  /** Kernel files for the lane. */
+  file(sha256: string, role: string): Promise<Uint8Array>;
+  /** It died while nobody asked it to. */
+  onLost?(why: string): void;
+  onReady?(gpu: GpuFacts | null, message: string): void;
+}
+
+interface Waiting {
+  resolve(answer: GrainsAnswer): void;
+  reject(error: Error): void;
+  onFraction(fraction: number): void;
+}
+
+/** What does not stop within this time of an abort is killed. */
+const abortMsMax = 500;
+
+export class Lane {
+  #endpoint: Endpoint | null = null;
+  #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+  #generation = 0;
+  #closed = false;
+
+  constructor(private readonly options: LaneOptions) {}
+
+  /** Rejects with ComputeError, or an error named AbortError soon after the signal. */
+  run(
+    task: Omit<ComputeTask, "type" | "id">,
+    signal: AbortSignal,
+    onFraction: (fraction: number) => void,
+  ): Promise<GrainsAnswer> {
+    return this.#ask((id) => ({ ...task, type: "run", id }), signal, onFraction);
+  }
+
+  calibrate(workload: string, files: ComputeTask["files"]): Promise<GrainsAnswer> {
+    return this.#ask(
+      (id) => ({ type: "calibrate", id, workload, files }),
+      new AbortController().signal,
+      () => {},
+    );
+  }
+
+  /** Starts the thread or child before there is work. */
+  start(): void {
+    if (this.#endpoint || this.#closed) return;
+    const generation = ++this.#generation;
+    this.#endpoint = this.options.start({
+      message: (message) => {
+        if (generation === this.#generation) this.#onMessage(message);
+      },
+      gone: (why) => {
+        if (generation === this.#generation) this.#onGone(why);
+      },
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#replace(abortError());
+  }
+
+  #ask(
+    message: (id: number) => ToCompute,
+    signal: AbortSignal,
+    onFraction: (fraction: number) => void,
+  ): Promise<GrainsAnswer> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted || this.#closed) {
+        reject(abortError());
+        return;
+      }
+      this.start();
+      const id = this.#nextId++;
+      this.#waiting.set(id, { resolve, reject, onFraction });
+      this.#endpoint?.post(message(id));
+      signal.addEventListener("abort", () => this.#abort(id), { once: true });
+    });
+  }
+
+  #abort(id: number): void {
+    if (!this.#waiting.has(id)) return;
+    this.#endpoint?.post({ type: "abort", id });
+    setTimeout(() => {
+      if (this.#waiting.has(id)) this.#replace(abortError());
+    }, abortMsMax).unref?.();
+  }
+
+  #onMessage(message: FromCompute): void {
+    switch (message.type) {
+      case "ready":
+        this.options.onReady?.(message.gpu, message.message);
+        return;
+      case "need":
+        void this.#bring(message.sha256, message.role);
+        return;
+      case "fraction":
+        this.#waiting.get(message.id)?.onFraction(message.fraction);
+        return;
+      case "done":
+        this.#take(message.id)?.resolve({
+          partials: message.partials,
+          computeMs: message.computeMs,
+          build: message.build,
+        });
+        return;
+      case "failed": {
+        const error =
+          message.reason === "aborted"
+            ? abortError()
+            : new ComputeError(message.reason, message.message, message.grain);
+        this.#take(message.id)?.reject(error);
+        return;
+      }
+    }
+  }
+
+  async #bring(sha256: string, role: string): Promise<void> {
+    try {
+      const bytes = await this.options.file(sha256, role);
+      this.#endpoint?.post({ type: "file", sha256, bytes, message: "" });
+    } catch (error) {
+      this.#endpoint?.post({
+        type: "file",
+        sha256,
+        bytes: null,
+        message: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    return waiting;
+  }
+
+  #onGone(why: string): void {
+    this.#endpoint = null;
+    this.#generation++;
+    this.#rejectAll(new ComputeError("internal", why));
+    if (!this.#closed) this.options.onLost?.(why);
+  }
+
+  #replace(error: Error): void {
+    this.#generation++;
+    this.#endpoint?.kill();
+    this.#endpoint = null;
+    this.#rejectAll(error);
+  }
+
+  #rejectAll(error: Error): void {
+    const waiting = this.#waiting;
+    this.#waiting = new Map();
+    for (const { reject } of waiting.values()) reject(error);
+  }
+}
+
+export function abortError(): Error {
+  const error = new Error("aborted");
+  error.name = "AbortError";
+  return error;
+}

@@ -1,0 +1,78 @@
+/** The native worker's program: `node native-worker` here, `node worker.mjs` elsewhere. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { serveGpu } from "./compute/gpu.ts";
+import { serveCompute } from "./compute/thread.ts";
+import { flagsOf, usage, WorkerFlagError } from "./flags.ts";
+import { serveHealth } from "./health.ts";
+import { installWebGpu } from "./install.ts";
+import { WorkerNode } from "./node.ts";
+import { currentRole } from "./roles.ts";
+
+async function main(): Promise<void> {
+  const flags = flagsOf(process.argv.slice(2), process.env);
+  if (flags === "help") {
+    console.log(usage());
+    return;
+  }
+  const log = (code: string, message: string): void => {
+    const at = new Date().toISOString();
+    process.stderr.write(
+      flags.json ? `${JSON.stringify({ at, code, message })}\n` : `${at.slice(11, 19)} ${message}\n`,
+    );
+  };
+  mkdirSync(flags.dataDir, { recursive: true });
+  const enginesDir = flags.enginesDir ?? join(flags.dataDir, "engines");
+  if (flags.withGpu) await installWebGpu(enginesDir, flags.yes, log);
+  const node = new WorkerNode({ ...flags, enginesDir, log });
+  stopOnSignals(node, log);
+  await node.start();
+  if (flags.port !== null) serveHealth(flags.port, node, log);
+  narrate(node, log);
+}
+
+/** Says in plain words when something changes that its owner wants to know. */
+function narrate(node: WorkerNode, log: (code: string, message: string) => void): void {
+  let said = "";
+  let accepted = 0;
+  node.onChange((view) => {
+    const line = `${view.reason.message} ${view.phase === "online" ? "" : view.reason.remedy}`.trim();
+    if (line !== said) {
+      said = line;
+      log(view.reason.code, line);
+      if (view.phase === "refused") process.exitCode = 1;
+      if (view.phase === "refused") void node.stop("refused").then(() => process.exit(1));
+    }
+    if (view.standing.accepted > accepted) {
+      accepted = view.standing.accepted;
+      log("accepted", `${accepted} slices accepted, ${view.standing.coreSeconds.toFixed(1)} core-seconds.`);
+    }
+  });
+}
+
+function stopOnSignals(node: WorkerNode, log: (code: string, message: string) => void): void {
+  let stopping = false;
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      if (stopping) process.exit(130);
+      stopping = true;
+      log("stopping", "Handing in what is finished; once more to stop at once.");
+      node.stop("signal").then(
+        () => process.exit(0),
+        () => process.exit(1),
+      );
+    });
+  }
+}
+
+const role = currentRole();
+if (role === "compute") serveCompute();
+else if (role === "gpu") void serveGpu();
+else {
+  main().catch((error: unknown) => {
+    console.error(
+      error instanceof WorkerFlagError ? error.message : error instanceof Error ? error.message : String(error),
+    );
+    process.exit(1);
+  });
+}

@@ -1,0 +1,114 @@
+/**
+ * What a worker keeps in its folder: its key, and the results that were not acknowledged yet. One file a
+ * result, durable before `keep` resolves: a worker that is killed sends them when it is back.
+ */
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir, open, readdir, readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Packr } from "msgpackr";
+import { z } from "zod";
+import { createIdentity, exportIdentity, identityPort, importIdentity } from "../agent/identity.ts";
+import type { IdentityPort, StoragePort } from "../agent/ports.ts";
+import { limits } from "../protocol/limits.ts";
+import { resultSchema } from "../protocol/messages.ts";
+
+const packr = new Packr({ useRecords: false });
+const keptSchema = resultSchema.omit({ type: true });
+
+/** Makes the folder's identity at the first start. The key file is readable by its owner only. */
+export async function loadIdentity(folder: string): Promise<IdentityPort> {
+  const file = join(folder, "identity.json");
+  await mkdir(folder, { recursive: true });
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
+    throw error;
+  });
+  if (text !== null) {
+    try {
+      return identityPort(await importIdentity(JSON.parse(text)));
+    } catch (cause) {
+      throw new Error(`${file} is damaged. Restore it, or remove it to get a new identity.`, { cause });
+    }
+  }
+  const identity = await createIdentity(true);
+  await writeFile(file, JSON.stringify(await exportIdentity(identity)), { mode: 0o600, flag: "wx" });
+  await chmod(file, 0o600);
+  return identityPort(identity);
+}
+
+export class FileStorage implements StoragePort {
+  readonly #folder: string;
+  /** Writes and removals of one result must not overtake each other. */
+  #line: Promise<unknown> = Promise.resolve();
+  #count = 0;
+
+  constructor(dataDir: string) {
+    this.#folder = join(dataDir, "results");
+  }
+
+  async load(): Promise<Awaited<ReturnType<StoragePort["load"]>>> {
+    await mkdir(this.#folder, { recursive: true });
+    const names = (await readdir(this.#folder)).filter((name) => /^\d+\.result$/.test(name));
+    names.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
+    const results = [];
+    for (const name of names.slice(-limits.unacknowledgedResultsMax)) {
+      // A file that a crash left half written was never promised to anyone.
+      const parsed = keptSchema.safeParse(unpack(await readFile(join(this.#folder, name))));
+      if (parsed.success) results.push(parsed.data);
+      else await unlink(join(this.#folder, name));
+    }
+    this.#count = results.length;
+    return results;
+  }
+
+  keep(result: Parameters<StoragePort["keep"]>[0]): Promise<void> {
+    return this.#then(async () => {
+      if (this.#count >= limits.unacknowledgedResultsMax) throw new Error("Too many results wait for acknowledgement.");
+      this.#count++;
+      const aside = join(this.#folder, `.${randomBytes(6).toString("hex")}`);
+      const handle = await open(aside, "wx");
+      try {
+        await handle.writeFile(packr.pack(result));
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await rename(aside, this.#path(result.seq));
+    });
+  }
+
+  forget(seqs: readonly number[]): Promise<void> {
+    return this.#then(async () => {
+      for (const seq of seqs) {
+        await unlink(this.#path(seq)).then(
+          () => this.#count--,
+          () => {},
+        );
+      }
+    });
+  }
+
+  /** Resolves when everything asked for so far is on disk. */
+  async settled(): Promise<void> {
+    await this.#line;
+  }
+
+  #path(seq: number): string {
+    return join(this.#folder, `${seq}.result`);
+  }
+
+  #then(work: () => Promise<void>): Promise<void> {
+    const done = this.#line.then(work);
+    this.#line = done.catch(() => {});
+    return done;
+  }
+}
+
+function unpack(bytes: Uint8Array): unknown {
+  try {
+    return packr.unpack(bytes);
+  } catch (error) {
+    if (error instanceof z.ZodError) throw error;
+    return null;
+  }
+}
