@@ -34,6 +34,8 @@ const migrations = [
   );
   CREATE UNIQUE INDEX jobs_idempotency ON jobs (submitter, idempotency_key) WHERE idempotency_key IS NOT NULL;
   CREATE INDEX jobs_state ON jobs (state, seq);
+  CREATE INDEX jobs_submitter ON jobs (submitter, seq);
+  CREATE INDEX jobs_workload ON jobs (workload, seq);
   CREATE TABLE rounds (
     job INTEGER NOT NULL, round INTEGER NOT NULL, tasks INTEGER NOT NULL, grain_tasks INTEGER NOT NULL, input TEXT,
     PRIMARY KEY (job, round)
@@ -61,8 +63,9 @@ const migrations = [
     standing TEXT NOT NULL,
     verdict TEXT NOT NULL,
     signature BLOB NOT NULL,
-    partials BLOB NOT NULL
+    partials BLOB
   );
+  CREATE TABLE large_partials (id INTEGER PRIMARY KEY, partials BLOB NOT NULL);
   CREATE INDEX results_job ON results (job, round);
   CREATE TABLE nodes (
     id TEXT PRIMARY KEY, public_key BLOB NOT NULL, name TEXT, own INTEGER NOT NULL,

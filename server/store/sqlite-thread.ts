@@ -2,12 +2,13 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { Packr } from "msgpackr";
 import { SqliteRecord } from "./sqlite-record.ts";
-import { StoreError, type Write } from "./store.ts";
+import type { Synchronous } from "./sqlite-session.ts";
+import { type JobFilter, StoreError, type Write } from "./store.ts";
 
 if (!parentPort) throw new Error("this module runs in the store's thread");
 const port = parentPort;
 const packr = new Packr({ useRecords: true });
-const { file, synchronous } = workerData as { file: string; synchronous: "FULL" | "OFF" };
+const { file, synchronous } = workerData as { file: string; synchronous: Synchronous };
 
 let record: SqliteRecord | null = null;
 
@@ -18,23 +19,35 @@ function opened(): SqliteRecord {
   return record;
 }
 
+function close(): void {
+  const closing = record;
+  record = null;
+  closing?.close();
+}
+
+function open(coordinator: string): unknown {
+  close();
+  const opening = new SqliteRecord(file, synchronous);
+  try {
+    const snapshot = opening.open(coordinator);
+    record = opening;
+    return snapshot;
+  } catch (error) {
+    opening.close();
+    throw error;
+  }
+}
+
 const methods: Record<string, (...args: never[]) => unknown> = {
-  open: (coordinator: string) => {
-    record?.close();
-    record = new SqliteRecord(file, synchronous);
-    return record.open(coordinator);
-  },
+  open,
+  close,
   commit: (batch: Write[]) => opened().commit(batch),
-  job: (id: string) => opened().job(id),
-  jobByIdempotencyKey: (submitter: string, key: string) => opened().jobByIdempotencyKey(submitter, key),
-  jobs: (filter: Parameters<SqliteRecord["jobs"]>[0]) => opened().jobs(filter),
-  rounds: (job: string) => opened().rounds(job),
-  results: (job: string, round: number) => opened().results(job, round),
-  partials: (ids: number[]) => opened().partials(ids),
-  close: () => {
-    record?.close();
-    record = null;
-  },
+  job: (id: string) => opened().reader.job(id),
+  jobByIdempotencyKey: (submitter: string, key: string) => opened().reader.jobByIdempotencyKey(submitter, key),
+  jobs: (filter: JobFilter) => opened().reader.jobs(filter),
+  rounds: (job: string) => opened().reader.rounds(job),
+  results: (job: string, round: number) => opened().reader.results(job, round),
+  partials: (ids: number[]) => opened().reader.partials(ids),
 };
 
 /** A copy of its own, which is handed over rather than cloned: what msgpackr returns is a view of its work space. */

@@ -39,25 +39,35 @@ export class SqliteStore implements Store {
   readonly #packr = new Packr({ useRecords: true });
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | null = null;
+  /** Why there is no thread, when it ended by itself. */
+  #gone: StoreError | null = null;
+  /** A commit took too long: nothing is committed until the store is opened again. */
+  #late = false;
   #nextId = 1;
 
   constructor(private readonly options: SqliteOptions) {
     mkdirSync(dirname(options.file), { recursive: true });
   }
 
-  open(coordinator: string): Promise<Snapshot> {
+  async open(coordinator: string): Promise<Snapshot> {
+    // A thread whose commit is overdue is left behind: should it still write, the new epoch fences it.
+    if (this.#late) this.#abandon("its commit took too long");
     this.#worker ??= this.#start();
-    return this.#call("open", coordinator) as Promise<Snapshot>;
+    return (await this.#call("open", coordinator)) as Snapshot;
   }
 
   async commit(batch: readonly Write[]): Promise<void> {
+    if (this.#late) throw new StoreError("unknown", "An earlier commit took too long; the store must be opened again.");
     const ms = this.options.commitMsMax ?? 60_000;
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new StoreError("unknown", `A commit took longer than ${ms} ms.`)), ms);
+    const overdue = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        this.#late = true;
+        reject(new StoreError("unknown", `A commit took longer than ${ms} ms.`));
+      }, ms);
     });
     try {
-      await Promise.race([this.#call("commit", batch), late]);
+      await Promise.race([this.#call("commit", batch), overdue]);
     } finally {
       clearTimeout(timer);
     }
@@ -90,8 +100,8 @@ export class SqliteStore implements Store {
   async close(): Promise<void> {
     const worker = this.#worker;
     if (!worker) return;
-    await this.#call("close");
-    this.#worker = null;
+    if (!this.#late) await this.#call("close");
+    this.#abandon("the store was closed");
     await worker.terminate();
   }
 
@@ -99,22 +109,25 @@ export class SqliteStore implements Store {
     return new Promise((resolve, reject) => {
       const worker = this.#worker;
       if (!worker) {
-        reject(new StoreError("refused", "The store is not open."));
+        reject(this.#gone ?? new StoreError("refused", "The store is not open."));
         return;
       }
       const id = this.#nextId++;
+      const packed = new Uint8Array(this.#packr.pack({ id, method, args }));
       this.#waiting.set(id, { resolve, reject });
       // The process stays as long as an answer is due, and no longer.
       worker.ref();
-      const packed = new Uint8Array(this.#packr.pack({ id, method, args }));
       worker.postMessage(packed, [packed.buffer]);
     });
   }
 
   #start(): Worker {
     const { file, synchronous = "FULL" } = this.options;
+    this.#gone = null;
     const worker = spawnThread(new URL("./sqlite-thread.ts", import.meta.url), { file, synchronous });
-    worker.on("message", (packed: Uint8Array) => this.#onAnswer(this.#packr.unpack(packed) as Answer));
+    worker.on("message", (packed: Uint8Array) => {
+      if (this.#worker === worker) this.#onAnswer(this.#packr.unpack(packed) as Answer);
+    });
     worker.on("error", (error) => this.#onGone(worker, error.message));
     worker.on("exit", (code) => this.#onGone(worker, `exit code ${code}`));
     worker.unref();
@@ -134,13 +147,22 @@ export class SqliteStore implements Store {
     else waiting?.reject(name === "RangeError" ? new RangeError(message) : new StoreError("refused", message));
   }
 
-  /** Whatever the thread was doing, its outcome is not known. */
+  /** Whatever the thread was doing, its outcome is not known, and stays so until the store is opened again. */
   #onGone(worker: Worker, why: string): void {
     if (this.#worker !== worker) return;
+    this.#abandon(why);
+    this.#gone = new StoreError("unknown", `The store's thread ended (${why}); the store must be opened again.`);
+  }
+
+  #abandon(why: string): void {
+    const worker = this.#worker;
     this.#worker = null;
+    this.#late = false;
     for (const waiting of this.#waiting.values()) {
       waiting.reject(new StoreError("unknown", `The store's thread ended: ${why}.`));
     }
     this.#waiting.clear();
+    worker?.unref();
+    void worker?.terminate();
   }
 }

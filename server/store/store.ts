@@ -109,6 +109,7 @@ export interface KeyRecord {
 export type Write =
   | { type: "job.insert"; job: JobRecord }
   | { type: "job.update"; id: string; patch: JobPatch }
+  /** The round becomes the job's current one. */
   | { type: "round.insert"; round: RoundRecord }
   | { type: "extent.claim"; extent: ExtentRecord }
   /** Conditional on the extents under lo..hi still carrying `epoch`; otherwise the batch fails as fenced. */
@@ -166,12 +167,17 @@ export interface JobFilter {
 }
 
 export interface Store {
-  /** Opens for this coordinator: raises the epoch, adopts the extents of open jobs, reads what is open. */
+  /**
+   * Opens for this coordinator: raises the epoch, adopts the extents of open jobs, reads what is open. Again after
+   * a commit of unknown outcome: until then every commit is refused as unknown.
+   */
   open(coordinator: string): Promise<Snapshot>;
   /** Makes all of the batch durable, or none. Rejects with StoreError. One call at a time. */
   commit(batch: readonly Write[]): Promise<void>;
+  /** What is read was committed. Before `open` and after `close`, reads and commits reject with StoreError. */
   job(id: string): Promise<JobRecord | null>;
   jobByIdempotencyKey(submitter: string, key: string): Promise<JobRecord | null>;
+  /** Throws RangeError for a limit out of range or a cursor that no page gave. */
   jobs(filter: JobFilter): Promise<{ jobs: JobRecord[]; nextCursor: string | null }>;
   rounds(job: string): Promise<RoundRecord[]>;
   results(job: string, round: number): Promise<ResultRecord[]>;

@@ -1,0 +1,34 @@
+import { describe, expect, it } from "vitest";
+import { storeConformance } from "./conformance.ts";
+import { aNode, errorCode } from "./fixtures.ts";
+import { MemoryStore } from "./memory.ts";
+import type { Write } from "./store.ts";
+
+storeConformance("memory", async () => {
+  const store = new MemoryStore();
+  return { store, again: () => new MemoryStore(store.record), remove: async () => {} };
+});
+
+describe("faults of the memory store", () => {
+  const write: Write = { type: "node.upsert", node: aNode({ id: "n" }) };
+
+  it("refuses once, and goes on", async () => {
+    const store = new MemoryStore();
+    await store.open("c");
+    store.failNextCommit("refused");
+    expect(await errorCode(store.commit([write]))).toBe("refused");
+    expect((await store.open("c")).nodes).toEqual([]);
+    await store.commit([write]);
+    expect((await store.open("c")).nodes).toHaveLength(1);
+  });
+
+  it.each([true, false])("stays unknown until it is opened again (written: %s)", async (written) => {
+    const store = new MemoryStore();
+    await store.open("c");
+    store.failNextCommit("unknown", { written });
+    expect(await errorCode(store.commit([write]))).toBe("unknown");
+    expect(await errorCode(store.commit([write]))).toBe("unknown");
+    expect((await store.open("c")).nodes).toHaveLength(written ? 1 : 0);
+    await store.commit([write]);
+  });
+});

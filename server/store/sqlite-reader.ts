@@ -1,0 +1,105 @@
+/** The store's questions as SQL. */
+import type { JobState } from "../../protocol/rest.ts";
+import { assertPartialsAsked, readPage, writeCursor } from "./paging.ts";
+import { toExtent, toJob, toKey, toNode, toResult, toRound } from "./sqlite-rows.ts";
+import type { Session } from "./sqlite-session.ts";
+import type { ExtentRecord, JobFilter, JobRecord, ResultRecord, RoundRecord, Snapshot } from "./store.ts";
+
+export const openStates = "('queued', 'running')";
+
+export class Reader {
+  constructor(private readonly session: Session) {}
+
+  snapshot(epoch: number): Snapshot {
+    const counts: Record<JobState, number> = { queued: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
+    for (const row of this.session.all("SELECT state, count(*) AS n FROM jobs GROUP BY state")) {
+      counts[row.state as JobState] = row.n as number;
+    }
+    const jobs = this.session.all(`SELECT * FROM jobs WHERE state IN ${openStates} ORDER BY seq`).map((row) => {
+      const job = toJob(row);
+      return {
+        job,
+        rounds: this.rounds(job.id),
+        extents: this.#extents(job.id, row.seq as number),
+        results: this.results(job.id, job.round),
+      };
+    });
+    return {
+      epoch,
+      lastResultId: (this.session.get("SELECT max(id) AS id FROM results")?.id as number | null) ?? 0,
+      jobs,
+      nodes: this.session.all("SELECT * FROM nodes").map(toNode),
+      keys: this.session.all("SELECT * FROM keys").map(toKey),
+      counts,
+    };
+  }
+
+  #extents(job: string, seq: number): ExtentRecord[] {
+    return this.session
+      .all("SELECT * FROM extents WHERE job = ? ORDER BY round, lo", seq)
+      .map((row) => toExtent(row, job));
+  }
+
+  job(id: string): JobRecord | null {
+    const row = this.session.get("SELECT * FROM jobs WHERE id = ?", id);
+    return row ? toJob(row) : null;
+  }
+
+  jobByIdempotencyKey(submitter: string, key: string): JobRecord | null {
+    const row = this.session.get("SELECT * FROM jobs WHERE submitter = ? AND idempotency_key = ?", submitter, key);
+    return row ? toJob(row) : null;
+  }
+
+  jobs(filter: JobFilter): { jobs: JobRecord[]; nextCursor: string | null } {
+    const { before, limit } = readPage(filter);
+    const where = ["seq < ?"];
+    const values: (string | number)[] = [before];
+    for (const [column, value] of [
+      ["state", filter.state],
+      ["workload", filter.workload],
+      ["submitter", filter.submitter],
+    ] as const) {
+      if (value === undefined) continue;
+      where.push(`${column} = ?`);
+      values.push(value);
+    }
+    const rows = this.session.all(
+      `SELECT * FROM jobs WHERE ${where.join(" AND ")} ORDER BY seq DESC LIMIT ?`,
+      ...values,
+      limit + 1,
+    );
+    const page = rows.slice(0, limit);
+    return { jobs: page.map(toJob), nextCursor: rows.length > limit ? writeCursor(page.at(-1)?.seq as number) : null };
+  }
+
+  rounds(job: string): RoundRecord[] {
+    const seq = this.session.findJob(job);
+    const rows = this.session.all("SELECT * FROM rounds WHERE job = ? ORDER BY round", seq);
+    return rows.map((row) => toRound(row, job));
+  }
+
+  results(job: string, round: number): ResultRecord[] {
+    const rows = this.session.all(
+      `SELECT r.id, r.round, r.lo, r.hi, n.name AS node, r.own, r.backend, r.lease, k.name AS kernel, b.name AS build,
+         r.compute_ms, r.at, r.standing, r.verdict, r.signature
+       FROM results r JOIN names n ON n.id = r.node JOIN names k ON k.id = r.kernel JOIN names b ON b.id = r.build
+       WHERE r.job = ? AND r.round = ? ORDER BY r.id`,
+      this.session.findJob(job),
+      round,
+    );
+    return rows.map((row) => toResult(row, job));
+  }
+
+  partials(ids: readonly number[]): Uint8Array[] {
+    assertPartialsAsked(ids);
+    return ids.map((id) => {
+      const row = this.session.get(
+        `SELECT coalesce(r.partials, l.partials) AS partials
+         FROM results r LEFT JOIN large_partials l ON l.id = r.id WHERE r.id = ?`,
+        id,
+      );
+      if (!row) throw new RangeError(`There is no result ${id}.`);
+      return row.partials as Uint8Array;
+    });
+  }
+}
