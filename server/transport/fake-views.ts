@@ -12,6 +12,7 @@ export const fakeTypes: WorkloadType[] = [
     payload_schema: z.toJSONSchema(z.object({ iterations: z.number().int().min(1).default(1000) })),
     examples: [{ title: "Pi, it's simple", payload: { iterations: 1000, note: "it's" } }],
     kernel: "0".repeat(64),
+    files: { "wasm-simd": { sha256: "0".repeat(64), bytes: 1 } },
     backends: ["wasm", "webgpu"],
   },
 ];
