@@ -2,35 +2,29 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, readFile, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { syncFolder } from "../folders.ts";
 import type { Blobs } from "./blobs.ts";
 
 const namePattern = /^[0-9a-f]{64}$/;
 
 export class FilesystemBlobs implements Blobs {
+  /** Folders whose own names are durable: 65,536 at most. */
+  readonly #durable = new Set<string>();
+
   constructor(private readonly folder: string) {}
 
   async put(bytes: Uint8Array): Promise<string> {
-    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const own = Uint8Array.from(bytes);
+    const sha256 = hashOf(own);
     const file = this.#path(sha256);
-    if (await exists(file)) return sha256;
     const folder = dirname(file);
-    await mkdir(folder, { recursive: true });
-    const aside = join(folder, `.${randomBytes(8).toString("hex")}`);
-    try {
-      const handle = await open(aside, "wx");
-      try {
-        await handle.writeFile(bytes);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(aside, file);
-    } catch (error) {
-      await unlink(aside).catch(() => {});
-      throw error;
+    // A damaged file is written anew; a whole one may still lack a durable name, when its writer is not done.
+    if (!(await isWhole(file, sha256))) await write(file, own);
+    await syncFolder(folder);
+    if (!this.#durable.has(folder)) {
+      for (const path of [dirname(folder), this.folder, dirname(this.folder)]) await syncFolder(path);
+      this.#durable.add(folder);
     }
-    // The names are durable once their folders are.
-    for (const path of [folder, dirname(folder), this.folder]) await syncFolder(path);
     return sha256;
   }
 
@@ -41,7 +35,7 @@ export class FilesystemBlobs implements Blobs {
       if (error.code === "ENOENT") return null;
       throw error;
     });
-    if (bytes && createHash("sha256").update(bytes).digest("hex") !== sha256) {
+    if (bytes && hashOf(bytes) !== sha256) {
       throw new Error(`Blob ${sha256} is damaged: its bytes have another hash.`);
     }
     return bytes;
@@ -56,19 +50,35 @@ export class FilesystemBlobs implements Blobs {
   }
 }
 
+const hashOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+const isWhole = (file: string, sha256: string): Promise<boolean> =>
+  readFile(file).then(
+    (bytes) => hashOf(bytes) === sha256,
+    () => false,
+  );
+
+async function write(file: string, bytes: Uint8Array): Promise<void> {
+  const folder = dirname(file);
+  await mkdir(folder, { recursive: true });
+  const aside = join(folder, `.${randomBytes(8).toString("hex")}`);
+  try {
+    const handle = await open(aside, "wx");
+    try {
+      await handle.writeFile(bytes);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(aside, file);
+  } catch (error) {
+    await unlink(aside).catch(() => {});
+    throw error;
+  }
+}
+
 const exists = (file: string): Promise<boolean> =>
   stat(file).then(
     () => true,
     () => false,
   );
-
-async function syncFolder(folder: string): Promise<void> {
-  // Windows cannot open folders, and makes names durable with the file.
-  if (process.platform === "win32") return;
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}

@@ -12,7 +12,8 @@ export class MemoryBlobs implements Blobs {
   }
 
   async get(sha256: string): Promise<Uint8Array | null> {
-    return this.#blobs.get(sha256) ?? null;
+    const bytes = this.#blobs.get(sha256);
+    return bytes ? Uint8Array.from(bytes) : null;
   }
 
   async has(sha256: string): Promise<boolean> {

@@ -1,8 +1,8 @@
 /** The store over SQLite: its thread does the work, this side asks and waits. */
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { Packr } from "msgpackr";
+import { makeFolderSync } from "../folders.ts";
 import { spawnThread } from "../thread.ts";
 import {
   type JobFilter,
@@ -46,7 +46,7 @@ export class SqliteStore implements Store {
   #nextId = 1;
 
   constructor(private readonly options: SqliteOptions) {
-    mkdirSync(dirname(options.file), { recursive: true });
+    makeFolderSync(resolve(dirname(options.file)));
   }
 
   async open(coordinator: string): Promise<Snapshot> {

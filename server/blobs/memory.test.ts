@@ -1,0 +1,4 @@
+import { blobsConformance } from "./conformance.ts";
+import { MemoryBlobs } from "./memory.ts";
+
+blobsConformance("memory", async () => ({ blobs: new MemoryBlobs(), remove: async () => {} }));
