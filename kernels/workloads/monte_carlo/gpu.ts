@@ -36,11 +36,14 @@ export const gpu: GpuProgram<MonteCarloPayload> = {
     word(8, perInvocation(payload));
     if (option) {
       const scale = scaleOf(option);
-      float(9, scale.start);
+      // Whole powers of two are kept apart, so that logarithms stay small and lose no digit.
+      const lift = Math.round(scale.start);
+      float(9, scale.start - lift);
       float(10, scale.drift);
       float(11, scale.spread);
       float(12, (option.put ? -1 : 1) * 2 ** scale.fraction);
       float(13, 1 / option.steps);
+      float(14, 2 ** lift);
     }
     return bytes;
   },

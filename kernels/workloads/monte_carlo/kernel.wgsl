@@ -26,6 +26,7 @@ const DRIFT = 10u;
 const SPREAD = 11u;
 const SCALE = 12u;
 const PER_STEP = 13u;
+const LIFT = 14u;
 
 const PI = 0u;
 const EUROPEAN = 1u;
@@ -116,8 +117,10 @@ fn exp2(x: f32) -> f32 {
   return p * bitcast<f32>((i32(n) + 127) << 23u);
 }
 
-fn grow(x: f32, z: f32) -> f32 {
-  return x + madd(bitcast<f32>(params[SPREAD]), z, bitcast<f32>(params[DRIFT]));
+// log2 of the price after `time` steps, whose normals add up to `noise`, without the whole powers of two in LIFT: near 0,
+// where f32 is fine. Sums of normals round as often up as down; adding the small drift at each step would not.
+fn logPrice(noise: f32, time: f32) -> f32 {
+  return madd(bitcast<f32>(params[SPREAD]), noise, madd(bitcast<f32>(params[DRIFT]), time, bitcast<f32>(params[START])));
 }
 
 // This invocation's tallies.
@@ -125,8 +128,9 @@ var<private> events: u32;
 var<private> sum: Wide;
 var<private> squares: array<u32, 3>;
 
-// The payoff of a price in strikes. 4294967040 is the largest f32 below 2^32.
-fn tally(price: f32) {
+// Tallies a path that pays on `share` times 2^lift strikes. 4294967040 is the largest f32 below 2^32.
+fn tally(share: f32) {
+  let price = share * bitcast<f32>(params[LIFT]);
   let payoff = (price - 1.0) * bitcast<f32>(params[SCALE]);
   let q = u32(clamp(payoff + 0.5, 0.0, 4294967040.0));
   events += select(0u, 1u, q != 0u);
@@ -140,26 +144,31 @@ fn tally(price: f32) {
   squares[2] += select(0u, 1u, squares[1] < high);
 }
 
+// What the average is taken of: prices, or their logarithms.
+fn observed(log: f32) -> f32 {
+  if ((params[FLAGS] & GEOMETRIC) != 0u) { return log; }
+  return exp2(log);
+}
+
 fn asian(path: Wide) -> f32 {
   let steps = params[STEPS];
-  let geometric = (params[FLAGS] & GEOMETRIC) != 0u;
-  var x = bitcast<f32>(params[START]);
+  var noise = 0.0;
   var total = 0.0;
   for (var s = 0u; s < steps; s += 4u) {
     let w = philox(path, s >> 2u, ASIAN);
     let left = min(4u, steps - s);
     for (var i = 0u; i < left; i += 2u) {
       let z = normals(select(w.x, w.z, i == 2u), select(w.y, w.w, i == 2u));
-      x = grow(x, z.x);
-      if (geometric) { total += x; } else { total += exp2(x); }
+      noise += z.x;
+      total += observed(logPrice(noise, f32(s + i + 1u)));
       if (i + 1u < left) {
-        x = grow(x, z.y);
-        if (geometric) { total += x; } else { total += exp2(x); }
+        noise += z.y;
+        total += observed(logPrice(noise, f32(s + i + 2u)));
       }
     }
   }
   let mean = total * bitcast<f32>(params[PER_STEP]);
-  if (geometric) { return exp2(mean); }
+  if ((params[FLAGS] & GEOMETRIC) != 0u) { return exp2(mean); }
   return mean;
 }
 
@@ -175,13 +184,12 @@ fn walk(base: Wide, begin: u32, end: u32, offset: u32) {
       events += select(0u, outside(w.z, w.w), i + 1u >= begin && i + 1u < end);
     }
   } else if (model == EUROPEAN) {
-    let start = bitcast<f32>(params[START]);
     for (var i = offset; i < offset + size && i < end; i += 4u) {
       let at = plus(base, i);
       let w = philox(Wide((at.lo >> 2u) | (at.hi << 30u), at.hi >> 2u), 0u, EUROPEAN);
       let z = vec4<f32>(normals(w.x, w.y), normals(w.z, w.w));
       for (var j = 0u; j < 4u; j++) {
-        if (i + j >= begin && i + j < end) { tally(exp2(grow(start, z[j]))); }
+        if (i + j >= begin && i + j < end) { tally(exp2(logPrice(z[j], 1.0))); }
       }
     }
   } else {
