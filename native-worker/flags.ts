@@ -19,6 +19,7 @@ export interface WorkerFlags {
   enginesDir: string | null;
   port: number | null;
   json: boolean;
+  withParent: boolean;
   allowSoftwareGpu: boolean;
 }
 
@@ -44,6 +45,7 @@ const flags = {
   "engines-dir": { type: "string", help: "Folder for engines (default: engines in the data folder)" },
   port: { type: "string", help: "Serve this worker's own GET /health on this port (QUEZTL_PORT)" },
   json: { type: "boolean", help: "Log as JSON lines" },
+  "with-parent": { type: "boolean", help: "Stop when standard input ends, as the coordinator's own worker does" },
   "allow-software-gpu": { type: "boolean", help: "For tests: count a software adapter as a GPU" },
   help: { type: "boolean", short: "h", help: "Show this" },
 } as const;
@@ -79,6 +81,7 @@ export function flagsOf(argv: readonly string[], env: NodeJS.ProcessEnv): Worker
     enginesDir: values["engines-dir"] === undefined ? null : resolve(values["engines-dir"]),
     port: port === undefined ? null : integer(port, "--port / QUEZTL_PORT", 0, 65_535),
     json: values.json === true,
+    withParent: values["with-parent"] === true,
     allowSoftwareGpu: values["allow-software-gpu"] === true,
   };
 }

@@ -9,6 +9,10 @@ import { installWebGpu } from "./install.ts";
 import { WorkerNode } from "./node.ts";
 import { currentRole } from "./roles.ts";
 
+/** Set by the bundler; from source there is no build to name. */
+declare const __QUEZTL_VERSION__: string | undefined;
+const version = typeof __QUEZTL_VERSION__ === "string" ? __QUEZTL_VERSION__ : "(source)";
+
 async function main(): Promise<void> {
   const flags = flagsOf(process.argv.slice(2), process.env);
   if (flags === "help") {
@@ -24,8 +28,9 @@ async function main(): Promise<void> {
   mkdirSync(flags.dataDir, { recursive: true });
   const enginesDir = flags.enginesDir ?? join(flags.dataDir, "engines");
   if (flags.withGpu) await installWebGpu(enginesDir, flags.yes, log);
-  const node = new WorkerNode({ ...flags, enginesDir, log });
+  const node = new WorkerNode({ ...flags, enginesDir, log, version });
   stopOnSignals(node, log);
+  if (flags.withParent) stopWithParent(node);
   await node.start();
   if (flags.port !== null) serveHealth(flags.port, node, log);
   narrate(node, log);
@@ -63,6 +68,13 @@ function stopOnSignals(node: WorkerNode, log: (code: string, message: string) =>
       );
     });
   }
+}
+
+/** The parent holds our standard input open as long as it lives. What is not acknowledged is on disk. */
+function stopWithParent(node: WorkerNode): void {
+  process.stderr.on("error", () => {});
+  process.stdin.on("end", () => void node.stop("parent ended").then(() => process.exit(0)));
+  process.stdin.resume();
 }
 
 const role = currentRole();

@@ -21,6 +21,7 @@ await build({
     js: `// Queztl native worker ${version}. Node 20.19 or newer: node worker.mjs --help\nimport { createRequire as queztlRequire } from "node:module"; const require = queztlRequire(import.meta.url);`,
   },
   define: {
+    __QUEZTL_VERSION__: JSON.stringify(version),
     "process.env.WS_NO_BUFFER_UTIL": '"1"',
     "process.env.WS_NO_UTF_8_VALIDATE": '"1"',
     "process.env.MSGPACKR_NATIVE_ACCELERATION_DISABLED": '"true"',

@@ -28,11 +28,23 @@ export class LocalWorker {
     const startedMs = Date.now();
     const child = spawn(
       process.execPath,
-      [file, "--coordinator", coordinatorUrl, "--threads", String(count), "--data", dataDir, "--name", "this machine"],
+      [
+        file,
+        "--coordinator",
+        coordinatorUrl,
+        "--threads",
+        String(count),
+        "--data",
+        dataDir,
+        "--name",
+        "this machine",
+        "--with-parent",
+      ],
       {
         // The token goes by environment: arguments are readable by every user of the machine.
         env: { ...process.env, QUEZTL_JOIN_TOKEN: this.options.joinToken, QUEZTL_MODE: "worker" },
-        stdio: ["ignore", "ignore", "pipe"],
+        // It ends when its standard input does: also when this process is killed and cannot say so.
+        stdio: ["pipe", "ignore", "pipe"],
         // Ctrl-C reaches the coordinator, which stops the worker in order.
         detached: process.platform !== "win32",
       },

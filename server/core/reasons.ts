@@ -98,8 +98,14 @@ export function waitingReasons(state: CoreState, job: Job): Reason[] {
       reasons.push({ code, message: `${count} of ${online} nodes cannot take it: ${sentences[code] ?? code}.` });
     }
   }
-  if (job.cooling.length > 0) {
-    reasons.push({ code: "retrying", message: `${job.cooling.length} runs of grains wait to be tried again.` });
+  const failed = job.cooling.reduce((grains, wait) => grains + (job.failures.has(wait.lo) ? wait.hi - wait.lo : 0), 0);
+  if (failed > 0) {
+    reasons.push({ code: "retrying", message: `${failed} grains failed and wait to be tried again.` });
+  } else if (job.cooling.length > 0) {
+    reasons.push({
+      code: "restarted",
+      message: "The coordinator restarted; nodes are asked what they hold before the rest is given out again.",
+    });
   }
   if (job.candidateGrains > 0 && !own) {
     reasons.push({

@@ -31,6 +31,7 @@ export interface StoredResult {
   standing: "candidate" | "confirmed";
   verdict: string;
   computeMs: number;
+  atMs: number;
 }
 
 /**
@@ -43,6 +44,10 @@ export function restoreJob(state: CoreState, stored: StoredJob, now: number): Jo
   startRound(job, stored.round.round, stored.round.tasks, stored.round.grainTasks, stored.round.input);
   job.phase = stored.results.length > 0 ? "running" : "queued";
   job.revision = stored.revision;
+  // The record does not say when the first lease was issued; the first result tells when it began to be computed.
+  for (const { atMs, computeMs } of stored.results) {
+    job.startedAtMs = Math.min(job.startedAtMs ?? Number.POSITIVE_INFINITY, Math.round(atMs - computeMs));
+  }
   job.claimed = stored.claimed;
   state.jobs.set(job.id, job);
   for (const record of stored.results) restoreCoverage(job, record);
