@@ -78,7 +78,7 @@ export function init(): i32 {
   model = load<u32>(paramBytes);
   const flags = load<u32>(paramBytes, 4);
   steps = load<u32>(paramBytes, 8);
-  const fraction = load<u32>(paramBytes, 12);
+  const fraction = load<i32>(paramBytes, 12);
   setPhiloxKey(load<u32>(paramBytes, 16), load<u32>(paramBytes, 20));
   iterations = load<f64>(paramBytes, 24);
   samples = load<f64>(paramBytes, 32);
@@ -86,7 +86,7 @@ export function init(): i32 {
   drift = load<f64>(paramBytes, 48);
   spread = load<f64>(paramBytes, 56);
   if (model > ASIAN) return 2;
-  if (steps < 1 || steps > 1024 || fraction > 64 || !(samples >= 1) || !(iterations >= 1)) return 3;
+  if (steps < 1 || steps > 1024 || fraction < -64 || fraction > 64 || !(samples >= 1) || !(iterations >= 1)) return 3;
   geometric = (flags & GEOMETRIC) != 0;
   const unit = reinterpret<f64>(<u64>(1023 + fraction) << 52);
   scale = flags & PUT ? -unit : unit;
@@ -104,12 +104,7 @@ export function begin(lo: f64, hi: f64): void {
   sum = 0;
   squaresLow = 0;
   squaresHigh = 0;
-  if (ASC_FEATURE_SIMD) {
-    eventLanes = i64x2.splat(0);
-    sumLanes = i64x2.splat(0);
-    lowLanes = i64x2.splat(0);
-    highLanes = i64x2.splat(0);
-  }
+  if (ASC_FEATURE_SIMD) startLanes();
 }
 
 export function step(units: i32): i32 {
@@ -122,6 +117,10 @@ export function step(units: i32): i32 {
   if (cursor < end) return 0;
   writePartial();
   return 1;
+}
+
+export function fraction(): f64 {
+  return <f64>(cursor - first) / <f64>(end - first);
 }
 
 export function partial(): i32 {
@@ -138,7 +137,7 @@ function writePartial(): void {
     sum += both(sumLanes);
     squaresLow += both(lowLanes);
     squaresHigh += both(highLanes);
-    begun();
+    startLanes();
   }
   const paths = end - first;
   store<u64>(partialBytes, paths);
@@ -158,8 +157,7 @@ function both(lanes: v128): u64 {
   return i64x2.extract_lane(lanes, 0) + i64x2.extract_lane(lanes, 1);
 }
 
-/** The lanes were added to the totals: they start again, so that writing twice counts once. */
-function begun(): void {
+function startLanes(): void {
   eventLanes = i64x2.splat(0);
   sumLanes = i64x2.splat(0);
   lowLanes = i64x2.splat(0);

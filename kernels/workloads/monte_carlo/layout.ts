@@ -1,7 +1,7 @@
 /**
  * Bytes that kernels read and write, all little-endian.
  *
- * Parameters (WASM), 64 bytes: u32 model, u32 flags (1 put, 2 geometric), u32 steps, u32 fraction, u64 seed,
+ * Parameters (WASM), 64 bytes: u32 model, u32 flags (1 put, 2 geometric), u32 steps, i32 fraction, u64 seed,
  * f64 iterations, f64 paths in a batch, f64 start, f64 drift, f64 spread (the last three in powers of two).
  *
  * A partial, 16 bytes for pi: u64 paths, u64 inside. 48 bytes for options: u64 paths, u64 paths that paid,
@@ -68,7 +68,7 @@ export interface OptionScale {
   start: number;
   drift: number;
   spread: number;
-  /** Bits of a payoff below one strike. */
+  /** Bits of a payoff below one strike; negative where a unit is several strikes. */
   fraction: number;
 }
 
@@ -88,7 +88,7 @@ export function scaleOf(option: Option): OptionScale {
   const start = Math.log2(spot / strike);
   const highest = start + (Math.max(0, logDrift) + DEVIATIONS * deviation) / Math.LN2;
   // 2^highest >= the largest price in strikes; a put pays at most one strike.
-  const fraction = option.put ? 32 : Math.min(40, Math.max(0, 32 - Math.ceil(highest)));
+  const fraction = option.put ? 32 : Math.min(40, 32 - Math.ceil(highest));
   return {
     start,
     drift: logDrift / steps / Math.LN2,
@@ -118,7 +118,7 @@ export function wasmParams(payload: MonteCarloPayload): Uint8Array {
   view.setFloat64(32, batchOf(payload), true);
   if (option) {
     const scale = scaleOf(option);
-    view.setUint32(12, scale.fraction, true);
+    view.setInt32(12, scale.fraction, true);
     view.setFloat64(40, scale.start, true);
     view.setFloat64(48, scale.drift, true);
     view.setFloat64(56, scale.spread, true);

@@ -9,6 +9,13 @@ export const BATCH_OPERATIONS_MAX = 2 ** 30;
 export const STEPS_MAX = 1024;
 export const STEPS_DEFAULT = 12;
 const SEED_MAX = 2n ** 64n - 1n;
+const SEED_MESSAGE =
+  "a whole number from 0 to 18446744073709551615 (2^64 - 1); write one above 9007199254740991 as a string";
+const isSeed = (seed: number | string) =>
+  typeof seed === "number"
+    ? Number.isSafeInteger(seed) && seed >= 0
+    : /^\d{1,20}$/.test(seed) && BigInt(seed) <= SEED_MAX;
+const PATHS_MESSAGE = `a whole number of paths, at most ${ITERATIONS_MAX} (2^49); split more into jobs with different seeds`;
 /** A batch of which this many operations are made, when the payload names no batch. */
 const BATCH_OPERATIONS = 2 ** 20;
 
@@ -21,10 +28,10 @@ const shape = z.strictObject({
     .optional()
     .describe("What is simulated. Without it: pi, from darts thrown at a quarter circle."),
   iterations: z
-    .number("a whole number of paths")
-    .int("a whole number of paths")
+    .number(PATHS_MESSAGE)
+    .int(PATHS_MESSAGE)
     .min(1, "at least 1 path")
-    .max(ITERATIONS_MAX, `at most ${ITERATIONS_MAX} paths (2^49); split the work into jobs with different seeds`)
+    .max(ITERATIONS_MAX, PATHS_MESSAGE)
     .describe("Paths (for pi: darts) to simulate."),
   samples: z
     .number("a whole number of paths in a batch")
@@ -34,16 +41,8 @@ const shape = z.strictObject({
     .optional()
     .describe("Paths in a batch, the unit in which the work is cut. The last batch may be shorter."),
   seed: z
-    .union(
-      [
-        z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
-        z
-          .string()
-          .regex(/^\d{1,20}$/)
-          .refine((text) => !/^\d{1,20}$/.test(text) || BigInt(text) <= SEED_MAX),
-      ],
-      "a whole number from 0 to 18446744073709551615 (2^64 - 1); write one above 9007199254740991 as a string",
-    )
+    .union([z.number(), z.string()], SEED_MESSAGE)
+    .refine(isSeed, SEED_MESSAGE)
     .optional()
     .describe("Chooses the random stream; the same seed gives the same result. Default 0."),
   standard_error: z
