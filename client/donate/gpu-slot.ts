@@ -1,0 +1,115 @@
+/**
+ * The GPU as one slot: found once, reopened once after a loss, given up after the second. Every change is
+ * told with a sentence for the owner.
+ */
+import * as Comlink from "comlink";
+import { ComputeError, type GrainRequest } from "../../agent/ports.ts";
+import type { GpuApi, GpuCapabilities, GrainOutcome } from "./compute-api.ts";
+import type { GpuView } from "./view.ts";
+import { WorkerSlot } from "./worker-slot.ts";
+
+/** Losses after which the tab computes on the CPU only. */
+const lossesMax = 2;
+/** Opening a device takes some 100 ms; a driver that takes longer than this is as good as none. */
+const openMsMax = 15_000;
+
+export class GpuSlot {
+  readonly #slot: WorkerSlot<GpuApi>;
+  #capabilities: GpuCapabilities | null = null;
+  #losses = 0;
+  #opening: Promise<void> | null = null;
+  #closed = false;
+  view: GpuView = { state: "off", message: "", name: "" };
+  dispatches = 0;
+
+  constructor(
+    create: () => Worker,
+    private readonly allowSoftware: boolean,
+    private readonly onChange: (reason: string) => void,
+  ) {
+    this.#slot = new WorkerSlot<GpuApi>(create, () => {
+      // A new worker has no device yet; the next grain opens one.
+      this.#opening = null;
+    });
+  }
+
+  get capabilities(): GpuCapabilities | null {
+    return this.#capabilities;
+  }
+
+  /** Looks for a usable adapter; afterwards `view` and `capabilities` say what was found. */
+  open(): Promise<void> {
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  async #open(): Promise<void> {
+    this.view = { state: "checking", message: "", name: "" };
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error("the graphics driver did not answer")), openMsMax);
+    });
+    try {
+      const lost = Comlink.proxy((message: string) => this.#lost(message));
+      const probe = await Promise.race([this.#slot.api().open(this.allowSoftware, lost), late]);
+      if (probe.ok) {
+        this.#capabilities = probe.gpu;
+        this.view = { state: "on", message: "", name: probe.gpu.name || probe.gpu.vendor || "GPU" };
+      } else this.#giveUp("unavailable", probe.message);
+    } catch (error) {
+      this.#giveUp("unavailable", `The graphics processor cannot be used: ${error instanceof Error ? error.message : error}.`);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async run(
+    request: GrainRequest,
+    signal: AbortSignal,
+    onFraction: (fraction: number) => void,
+  ): Promise<Extract<GrainOutcome, { ok: true }>> {
+    await this.open();
+    if (!this.#capabilities) throw new ComputeError("device_lost", this.view.message || "there is no usable GPU");
+    try {
+      const outcome = await this.#slot.run(request, signal, onFraction);
+      this.dispatches = outcome.dispatches;
+      return outcome;
+    } catch (error) {
+      // Nobody asked for the end of this grain: its device went away under it.
+      if (error instanceof DOMException && !signal.aborted) throw new ComputeError("device_lost", "the GPU was lost");
+      throw error;
+    }
+  }
+
+  async calibrate(workload: string): Promise<number> {
+    await this.open();
+    if (!this.#capabilities) throw new ComputeError("device_lost", this.view.message);
+    const outcome = await this.#slot.api().calibrate(workload);
+    if (!outcome.ok) throw new ComputeError(outcome.reason, outcome.message);
+    return outcome.opsPerSecond;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#slot.close();
+  }
+
+  #lost(message: string): void {
+    if (this.#closed) return;
+    this.#losses += 1;
+    this.#slot.close();
+    this.#opening = null;
+    if (this.#losses >= lossesMax) {
+      this.#giveUp("lost", `The graphics processor was lost twice (${message}). This tab goes on with the CPU; press Stop and Donate to try it again.`);
+      this.#opening = Promise.resolve();
+      this.onChange(this.view.message);
+      return;
+    }
+    void this.open().then(() => this.onChange(`the GPU was lost (${message}); ${this.#capabilities ? "it was opened again" : this.view.message}`));
+  }
+
+  #giveUp(state: "unavailable" | "lost", message: string): void {
+    this.#capabilities = null;
+    this.view = { state, message, name: "" };
+  }
+}
