@@ -78,8 +78,8 @@ const DEVIATIONS = 8;
 /**
  * Scales payoffs into 32 bits. The largest payoff kept is that of a log-price 8 standard deviations above its drift;
  * a path goes beyond it at some date with a probability below 2.5e-15 (twice the normal tail, by reflection), so the
- * cut moves a price by less than a billionth of the spot at the widest volatility allowed, far less than any standard
- * error that 2^49 paths reach.
+ * cut moves a price by some billionths at the widest volatility allowed, and far less elsewhere: less than the words' own
+ * resolution does (`pathsOfResolution`).
  */
 export function scaleOf(option: Option): OptionScale {
   const { spot, strike, rate, volatility, maturity, steps } = option;

@@ -1,5 +1,7 @@
 /** What a researcher asks for: the payload's schema, its bounds, and what follows from its defaults. */
 import { z } from "zod";
+import { expectedOf } from "./closed-form.ts";
+import { normalCdf } from "./normal.ts";
 
 /** Paths of a job, at most: with two to the power of 20 grains, a grain stays below 2^31 paths. */
 export const ITERATIONS_MAX = 2 ** 49;
@@ -131,27 +133,48 @@ function checkOption(payload: Shape, complain: (field: keyof Shape, message: str
     }
   }
   if (missing.length > 0) return;
-  const option = optionOf(payload);
+  checkTerms(optionOf(payload), payload.iterations, complain);
+}
+
+/** Refuses what the sums, the shader's range or the random words' resolution cannot serve; the first reason only. */
+function checkTerms(option: Option, iterations: number, complain: (field: keyof Shape, message: string) => void): void {
   const deviation = option.volatility * Math.sqrt(option.maturity);
   const drift = Math.abs(option.rate * option.maturity);
-  if (deviation > 2)
-    complain(
-      "volatility",
-      `volatility * sqrt(maturity) is ${deviation.toPrecision(3)}; at most 2, so that payoffs fit the exact sums: lower one of them`,
-    );
-  if (deviation < 1e-4)
-    complain(
-      "volatility",
-      `volatility * sqrt(maturity) is ${deviation.toPrecision(3)}; at least 0.0001: with less, use the forward price`,
-    );
-  if (drift > 2)
-    complain("rate", `rate * maturity is ${drift.toPrecision(3)}; at most 2: give the rate as a fraction a year`);
   const away = Math.abs(Math.log(option.spot / option.strike));
-  if (away > 6 * deviation + drift)
+  const spread = `volatility * sqrt(maturity) is ${deviation.toPrecision(3)}`;
+  if (deviation > 2) {
+    complain("volatility", `${spread}; at most 2, so that payoffs fit the exact sums: lower one of them`);
+  } else if (deviation < 1e-4) {
+    complain("volatility", `${spread}; at least 0.0001: with less, use the forward price`);
+  } else if (drift > 2) {
+    complain("rate", `rate * maturity is ${drift.toPrecision(3)}; at most 2: give the rate as a fraction a year`);
+  } else if (away > 6 * deviation + drift) {
     complain(
       "strike",
       `${(away / deviation).toPrecision(3)} standard deviations from the spot; at most 6, or plain sampling never meets the strike: choose a nearer one`,
     );
+  } else if (iterations > pathsOfResolution(option)) {
+    complain(
+      "iterations",
+      `at most ${pathsOfResolution(option)} paths of this option: more would show the 32 bits that each random number has; ask for fewer`,
+    );
+  }
+}
+
+/** The largest normal that Box-Muller makes of a 32-bit word: sqrt(-2 ln 2^-33). */
+const NORMAL_MAX = Math.sqrt(66 * Math.LN2);
+
+/**
+ * Paths up to which the resolution of 32-bit words stays below 0.05 standard errors of the estimate. The words' normals
+ * end at 6.76, and are coarse before; a price of log-deviation v loses less than half of the normal tail beyond
+ * 6.66 - v of itself by that (by numerical integration: a fifth at v = 2, less below), n steps of v / sqrt(n) n times it.
+ */
+export function pathsOfResolution(option: Option): number {
+  const { price, payoffDeviation } = expectedOf(option);
+  const step = (option.volatility * Math.sqrt(option.maturity)) / Math.sqrt(option.steps);
+  const tail = (option.steps * normalCdf((option.put ? 0 : step) - NORMAL_MAX + 0.1)) / 2;
+  const loss = tail * (option.put ? 1 : price);
+  return Math.floor(((0.05 * payoffDeviation) / loss) ** 2);
 }
 
 const example = { spot: 100, strike: 100, volatility: 0.2, maturity: 1 } as const;

@@ -52,6 +52,7 @@ describe("the payload", () => {
     [{ ...european, rate: 5 }, "rate", "0.05 for 5% a year"],
     [{ ...european, maturity: -1 }, "maturity", "more than 0, in years"],
     [{ ...european, strike: 1000 }, "strike", "choose a nearer one"],
+    [{ ...european, volatility: 2, iterations: 1e13 }, "iterations", "the 32 bits that each random number has"],
     [{ ...european, confidence: 1 }, "confidence", "less than 1"],
     [{ ...european, standard_error: 0 }, "standard_error", "leave it out to run all iterations"],
     [{ ...european, model: "asian_option", steps: 2000 }, "steps", "at most 1024 dates"],
