@@ -27,14 +27,25 @@ function meanError(option: Option): number {
   return MEAN_ERROR * (1 + option.steps / 256) * (1 + variance) * (1 + expectedOf(option).price);
 }
 
+/**
+ * Standard deviation of one payoff's error, for prices of about `size` strikes. Where an error carries a payoff over
+ * the middle between two units, it moves by a whole unit: seldom, but by much.
+ */
+function scatterOf(option: Option, size: number): number {
+  const error = pathError(option) * size;
+  return error + Math.sqrt(error / 2 ** scaleOf(option).fraction);
+}
+
 /** Whether f32 is good enough for this job: pi always (integers), options up to some number of paths. */
 export function gpuSuits(payload: MonteCarloPayload): boolean {
   if (modelOf(payload) === "pi") return true;
   const option = optionOf(payload);
-  const { payoffDeviation } = expectedOf(option);
-  const atTheEnd = payoffDeviation / Math.sqrt(payload.iterations);
+  const { payoffDeviation, price } = expectedOf(option);
+  const root = Math.sqrt(payload.iterations);
+  const atTheEnd = payoffDeviation / root;
+  const error = meanError(option) + (DEVIATIONS * scatterOf(option, 1 + price + payoffDeviation)) / root;
   const requested = (payload.standard_error ?? 0) * (Math.exp(option.rate * option.maturity) / option.strike);
-  return meanError(option) <= SHARE_OF_STANDARD_ERROR * Math.max(atTheEnd, requested);
+  return error <= SHARE_OF_STANDARD_ERROR * Math.max(atTheEnd, requested);
 }
 
 /** Compares two partials of the same grain bit for bit. */
@@ -83,8 +94,7 @@ function boundsOf(option: Option, a: Tally, b: Tally): Bounds {
   // Root mean square of the price, in strikes: for a put the price lies below the strike where it pays.
   const size = 1 + unit * Math.sqrt(squares / n);
   const error = pathError(option) * size;
-  // Where the error carries a payoff over the middle between two units, it moves by a whole unit.
-  const scatter = error + Math.sqrt(error * unit);
+  const scatter = scatterOf(option, size);
   const mean = Math.min(meanError(option), error);
   const atStrike = 0.4 / expectedOf(option).logDeviation;
   const flips = 2 * error * atStrike * n;

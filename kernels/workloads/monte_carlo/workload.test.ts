@@ -109,6 +109,7 @@ describe("the plan", () => {
     expect(gpuSuits(parse({ ...european, iterations: 1e8 }))).toBe(true);
     expect(gpuSuits(parse({ ...european, iterations: 1e12 }))).toBe(false);
     expect(gpuSuits(parse({ ...european, iterations: 1e12, standard_error: 0.001 }))).toBe(true);
+    expect(gpuSuits(parse({ ...european, volatility: 0.0001, rate: 0, iterations: 1e4 }))).toBe(false);
     expect(workload.plan(parse({ ...european, iterations: 1e12 })).needs.backends).toEqual(["wasm"]);
   });
 
