@@ -1,29 +1,41 @@
 /** What the agent's worker asks of a compute worker. Plain data only: errors cross as outcomes. */
-import type { GrainRequest } from "../../agent/ports.ts";
-import type { Capabilities, FailReason } from "../../protocol/messages.ts";
+import type { Capabilities, FailReason, KernelFiles } from "../../protocol/messages.ts";
+import type { GrainRun } from "../../kernels/run/grains.ts";
 
-export type GrainOutcome =
+export type RunOutcome =
   | {
       ok: true;
-      partial: Uint8Array;
+      partials: Uint8Array[];
       computeMs: number;
       build: string;
-      /** Core-seconds that this grain is worth. */
+      /** Core-seconds that these grains are worth. */
       coreSeconds: number;
-      /** What the page may show of it, or "". */
+      /** What the page may show of the last grain, or "". */
       finding: string;
-      /** Compute dispatches that the GPU has been given by this worker so far; 0 for WASM. */
+      /** Compute dispatches that this worker has given to the GPU so far; 0 for WASM. */
       dispatches: number;
     }
-  | { ok: false; reason: FailReason | "aborted"; message: string };
+  | { ok: false; reason: FailReason | "aborted"; message: string; grain: number | null };
 
-export type CalibrationOutcome = { ok: true; opsPerSecond: number } | { ok: false; reason: FailReason; message: string };
+/** A workload whose speed is measured before its first lease. */
+export interface Calibration {
+  workload: string;
+  files: KernelFiles;
+}
+
+export interface Progress {
+  /** Of the grain being computed. */
+  grain: number;
+  /** Of the whole request. */
+  request: number;
+}
 
 export interface ComputeApi {
-  run(request: GrainRequest, onFraction: (fraction: number) => void): Promise<GrainOutcome>;
-  /** Ends the running grain at its next pause, within 100 ms. */
+  run(run: GrainRun, onProgress: (progress: Progress) => void): Promise<RunOutcome>;
+  /** Ends the running grains at their next pause, within 100 ms. */
   abort(): void;
-  calibrate(workload: string): Promise<CalibrationOutcome>;
+  /** Operations per second of those workloads that this worker can run. */
+  calibrate(workloads: readonly Calibration[]): Promise<{ workload: string; opsPerSecond: number }[]>;
 }
 
 export type GpuCapabilities = NonNullable<Capabilities["gpu"]>;

@@ -1,22 +1,21 @@
 /** Computes grains on this device: a worker for each CPU thread, one for the GPU. */
-import type { ComputePort, GrainAnswer, GrainRequest } from "../../agent/ports.ts";
-import { ComputeError } from "../../agent/ports.ts";
+import { ComputeError, type ComputePort, type GrainsAnswer, type GrainsRequest } from "../../agent/ports.ts";
 import type { Backend, Capabilities } from "../../protocol/messages.ts";
 import { browserCapabilities } from "./capabilities.ts";
-import type { ComputeApi, GrainOutcome } from "./compute-api.ts";
+import type { Calibration, ComputeApi, Progress, RunOutcome } from "./compute-api.ts";
 import { GpuSlot } from "./gpu-slot.ts";
 import type { GpuView, Meter } from "./view.ts";
 import { WorkerSlot } from "./worker-slot.ts";
 
-/** Weight of the newest grain in a slot's speed. */
+/** Weight of the newest request in a slot's speed. */
 const speedWeight = 0.3;
 
 export interface BrowserComputeOptions {
   createCompute: () => Worker;
   createGpu: () => Worker;
-  /** False: no GPU worker is ever started. */
-  gpu: boolean;
   allowSoftwareGpu: boolean;
+  /** Workloads that the owner allows, with the kernels that the coordinator serves now. */
+  calibrations(): Promise<Calibration[]>;
 }
 
 export class BrowserCompute implements ComputePort {
@@ -31,84 +30,82 @@ export class BrowserCompute implements ComputePort {
 
   async run(
     slot: number,
-    request: GrainRequest,
+    request: GrainsRequest,
     signal: AbortSignal,
     onFraction: (fraction: number) => void,
-  ): Promise<GrainAnswer> {
+  ): Promise<GrainsAnswer> {
     const meter = this.#meter(request.backend, slot);
     meter.workload = request.job.workload;
     meter.fraction = 0;
-    const seen = (fraction: number): void => {
-      meter.fraction = fraction;
-      onFraction(fraction);
-    };
     try {
-      const outcome = await this.#runOn(slot, request, signal, seen);
+      const outcome = await this.#runOn(slot, request, signal, (progress) => {
+        meter.fraction = progress.request;
+        onFraction(progress.grain);
+      });
       const speed = outcome.computeMs > 0 ? outcome.coreSeconds / (outcome.computeMs / 1000) : null;
       if (speed !== null) meter.speed = meter.speed === null ? speed : meter.speed + speedWeight * (speed - meter.speed);
-      meter.grains += 1;
+      meter.grains += outcome.partials.length;
       if (outcome.finding !== "") this.finding = outcome.finding;
-      return { partial: outcome.partial, computeMs: outcome.computeMs, build: outcome.build };
+      return { partials: outcome.partials, computeMs: outcome.computeMs, build: outcome.build };
     } finally {
       meter.workload = null;
       meter.fraction = 0;
     }
   }
 
-  #runOn(
+  async #runOn(
     slot: number,
-    request: GrainRequest,
+    request: GrainsRequest,
     signal: AbortSignal,
-    onFraction: (fraction: number) => void,
-  ): Promise<Extract<GrainOutcome, { ok: true }>> {
-    if (request.backend === "webgpu") {
-      if (!this.#gpu) throw new ComputeError("device_lost", "the GPU is switched off");
-      return this.#gpu.run(request, signal, onFraction);
-    }
-    if (request.backend === "wasm") return this.#wasm(slot).run(request, signal, onFraction);
-    throw new ComputeError("kernel_unavailable", "a browser has no native engines");
+    onProgress: (progress: Progress) => void,
+  ): Promise<Extract<RunOutcome, { ok: true }>> {
+    const { job, payload, input, inputs, inputsFirstTask, lo, hi } = request;
+    const { workload, files, round, tasks, grainTasks } = job;
+    const run = { workload, files, payload, round, tasks, grainTasks, input, inputs, inputsFirstTask, lo, hi };
+    if (request.backend === "wasm") return this.#wasm(slot).run(run, signal, onProgress);
+    if (request.backend !== "webgpu") throw new ComputeError("kernel_unavailable", "A browser has no native engines.");
+    if (!this.#gpu) throw new ComputeError("device_lost", "The GPU is switched off.");
+    return this.#gpu.run(run, signal, onProgress);
   }
 
-  async calibrate(workload: string, backend: Backend): Promise<number> {
-    if (backend === "webgpu") {
-      if (!this.#gpu) throw new ComputeError("device_lost", "the GPU is switched off");
-      return this.#gpu.calibrate(workload);
-    }
-    const outcome = await this.#wasm(0).api().calibrate(workload);
-    if (!outcome.ok) throw new ComputeError(outcome.reason, outcome.message);
-    return outcome.opsPerSecond;
-  }
-
-  async capabilities(): Promise<Capabilities> {
-    if (this.options.gpu && !this.#gpu) {
-      this.#gpu = new GpuSlot(this.options.createGpu, this.options.allowSoftwareGpu, (reason) => {
-        this.#listener(browserCapabilities(this.#gpu?.capabilities ?? null), reason.slice(0, 500));
-      });
-    }
-    await this.#gpu?.open();
-    return browserCapabilities(this.#gpu?.capabilities ?? null);
+  async calibrate(backend: Backend): Promise<{ workload: string; opsPerSecond: number }[]> {
+    const workloads = await this.options.calibrations();
+    if (backend === "webgpu") return (await this.#gpu?.calibrate(workloads)) ?? [];
+    return this.#wasm(0).api().calibrate(workloads);
   }
 
   onCapabilities(listener: (capabilities: Capabilities, reason: string) => void): void {
     this.#listener = listener;
   }
 
-  async close(): Promise<void> {
-    for (const slot of this.#slots.values()) slot.close();
-    this.#gpu?.close();
-    this.#slots.clear();
+  /** Looks for a GPU, unless one is in use already; tells what this device then is. */
+  async openGpu(): Promise<Capabilities> {
+    this.#gpu ??= new GpuSlot(this.options.createGpu, this.options.allowSoftwareGpu, (reason) => {
+      this.#listener(this.capabilities(), reason.slice(0, 500));
+    });
+    await this.#gpu.open();
+    return this.capabilities();
   }
 
-  /** The GPU's switch was moved while the tab computes. */
-  async setGpu(wanted: boolean): Promise<void> {
-    if (wanted === this.options.gpu) return;
-    this.options.gpu = wanted;
-    if (!wanted) {
-      this.#gpu?.close();
-      this.#gpu = null;
-    }
-    const capabilities = await this.capabilities();
-    this.#listener(capabilities, wanted ? "the owner switched the GPU on" : "the owner switched the GPU off");
+  /** The owner switched the GPU off: its worker ends at once. */
+  closeGpu(): void {
+    this.#gpu?.close();
+    this.#gpu = null;
+  }
+
+  /** Told to the coordinator after the owner moved the GPU's switch. */
+  announce(reason: string): void {
+    this.#listener(this.capabilities(), reason);
+  }
+
+  capabilities(): Capabilities {
+    return browserCapabilities(this.#gpu?.capabilities ?? null);
+  }
+
+  async close(): Promise<void> {
+    for (const slot of this.#slots.values()) slot.close();
+    this.#slots.clear();
+    this.closeGpu();
   }
 
   /** Meters of the slots that the owner allows, in a steady order. */

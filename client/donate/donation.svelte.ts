@@ -4,7 +4,7 @@ import type { AgentApi } from "./agent-api.ts";
 import { type Choices, type PageView, stoppedView } from "./view.ts";
 
 /** An agent that has not stopped by itself by then is terminated, with all its compute workers. */
-const stopMsMax = 700;
+const stopMsMax = 850;
 
 declare global {
   interface Window {

@@ -3,8 +3,9 @@
  * told with a sentence for the owner.
  */
 import * as Comlink from "comlink";
-import { ComputeError, type GrainRequest } from "../../agent/ports.ts";
-import type { GpuApi, GpuCapabilities, GrainOutcome } from "./compute-api.ts";
+import { ComputeError } from "../../agent/ports.ts";
+import type { GrainRun } from "../../kernels/run/grains.ts";
+import type { Calibration, GpuApi, GpuCapabilities, Progress, RunOutcome } from "./compute-api.ts";
 import type { GpuView } from "./view.ts";
 import { WorkerSlot } from "./worker-slot.ts";
 
@@ -64,14 +65,14 @@ export class GpuSlot {
   }
 
   async run(
-    request: GrainRequest,
+    run: GrainRun,
     signal: AbortSignal,
-    onFraction: (fraction: number) => void,
-  ): Promise<Extract<GrainOutcome, { ok: true }>> {
+    onProgress: (progress: Progress) => void,
+  ): Promise<Extract<RunOutcome, { ok: true }>> {
     await this.open();
     if (!this.#capabilities) throw new ComputeError("device_lost", this.view.message || "there is no usable GPU");
     try {
-      const outcome = await this.#slot.run(request, signal, onFraction);
+      const outcome = await this.#slot.run(run, signal, onProgress);
       this.dispatches = outcome.dispatches;
       return outcome;
     } catch (error) {
@@ -81,12 +82,10 @@ export class GpuSlot {
     }
   }
 
-  async calibrate(workload: string): Promise<number> {
+  async calibrate(workloads: readonly Calibration[]): Promise<{ workload: string; opsPerSecond: number }[]> {
     await this.open();
-    if (!this.#capabilities) throw new ComputeError("device_lost", this.view.message);
-    const outcome = await this.#slot.api().calibrate(workload);
-    if (!outcome.ok) throw new ComputeError(outcome.reason, outcome.message);
-    return outcome.opsPerSecond;
+    if (!this.#capabilities) return [];
+    return this.#slot.api().calibrate(workloads);
   }
 
   close(): void {

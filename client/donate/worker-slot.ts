@@ -3,8 +3,9 @@
  * stopped for good: its worker is terminated and the next grain gets a fresh one.
  */
 import * as Comlink from "comlink";
-import { ComputeError, type GrainRequest } from "../../agent/ports.ts";
-import type { ComputeApi, GrainOutcome } from "./compute-api.ts";
+import { ComputeError } from "../../agent/ports.ts";
+import type { GrainRun } from "../../kernels/run/grains.ts";
+import type { ComputeApi, Progress, RunOutcome } from "./compute-api.ts";
 
 export const hardStopMs = 500;
 
@@ -36,12 +37,12 @@ export class WorkerSlot<Api extends ComputeApi = ComputeApi> {
     return this.#api;
   }
 
-  /** Runs one grain; rejects with ComputeError, or AbortError after an abort. */
+  /** Runs some grains; rejects with ComputeError, or AbortError after an abort. */
   async run(
-    request: GrainRequest,
+    run: GrainRun,
     signal: AbortSignal,
-    onFraction: (fraction: number) => void,
-  ): Promise<Extract<GrainOutcome, { ok: true }>> {
+    onProgress: (progress: Progress) => void,
+  ): Promise<Extract<RunOutcome, { ok: true }>> {
     if (signal.aborted) throw abortError();
     const api = this.api();
     let hardStop: ReturnType<typeof setTimeout> | undefined;
@@ -58,12 +59,12 @@ export class WorkerSlot<Api extends ComputeApi = ComputeApi> {
       }, hardStopMs);
     };
     signal.addEventListener("abort", onAbort, { once: true });
-    const fraction = Comlink.proxy(onFraction);
+    const progress = Comlink.proxy(onProgress);
     try {
-      const outcome = await Promise.race([api.run(request, fraction) as Promise<GrainOutcome>, broken]);
+      const outcome = await Promise.race([api.run(run, progress) as Promise<RunOutcome>, broken]);
       if (outcome.ok) return outcome;
       if (outcome.reason === "aborted") throw abortError();
-      throw new ComputeError(outcome.reason, outcome.message);
+      throw new ComputeError(outcome.reason, outcome.message, outcome.grain);
     } finally {
       clearTimeout(hardStop);
       signal.removeEventListener("abort", onAbort);

@@ -1,0 +1,10 @@
+/** One CPU thread: runs WASM kernels. */
+import * as Comlink from "comlink";
+import { WasmRunner } from "../../kernels/run/wasm.ts";
+import { avoidEval } from "./jitless.ts";
+import { KernelService } from "./kernel-service.ts";
+import { fetchByHash } from "./ports.ts";
+
+avoidEval();
+const runner = new WasmRunner((sha256) => fetchByHash(`/k/${sha256}.wasm`, sha256));
+Comlink.expose(new KernelService(async () => runner));
