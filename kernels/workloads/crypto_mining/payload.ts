@@ -46,7 +46,11 @@ const shape = z.strictObject({
     .string("the block header as hexadecimal digits")
     .regex(
       /^([0-9a-fA-F]{152}|[0-9a-fA-F]{160})$/,
-      "the serialized block header: 160 hexadecimal digits (80 bytes), or 152 without the nonce",
+      // What follows reads the header: it must not be reached with a bad one.
+      {
+        error: "the serialized block header: 160 hexadecimal digits (80 bytes), or 152 without the nonce",
+        abort: true,
+      },
     )
     .describe(
       "Serialized block header, 80 bytes as hex; its last 4 bytes, the nonce, are searched for and may be left out.",
