@@ -3,8 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
-
-export const webGpuPackage = { name: "webgpu", version: "0.6.2", megabytes: 132 };
+import { hasWebGpuPackage, webGpuPackage } from "../kernels/run/node-gpu.ts";
 
 export async function installWebGpu(
   enginesDir: string,
@@ -12,7 +11,7 @@ export async function installWebGpu(
   log: (code: string, message: string) => void,
 ): Promise<void> {
   const { name, version, megabytes } = webGpuPackage;
-  if (existsSync(join(enginesDir, "node_modules", name, "package.json"))) return;
+  if (hasWebGpuPackage(enginesDir)) return;
   if (!yes && !(await ask(`Install ${name}@${version} (${megabytes} MB) into ${enginesDir}? [y/N] `))) {
     throw new Error("Without the webgpu package the GPU cannot be used. Start without --with-gpu, or say yes.");
   }

@@ -1,21 +1,9 @@
 /** Between the worker and its compute threads and GPU child. */
+import type { GpuFacts } from "../../kernels/run/gpu-device.ts";
+import type { GrainRun } from "../../kernels/run/grains.ts";
 import type { FailReason, KernelFiles } from "../../protocol/messages.ts";
 
-export interface ComputeTask {
-  type: "run";
-  id: number;
-  workload: string;
-  files: KernelFiles;
-  payload: unknown;
-  round: number;
-  tasks: number;
-  grainTasks: number;
-  input: Uint8Array | null;
-  inputs: Uint8Array | null;
-  inputsFirstTask: number;
-  lo: number;
-  hi: number;
-}
+export type ComputeTask = GrainRun & { type: "run"; id: number };
 
 export type ToCompute =
   | ComputeTask
@@ -32,11 +20,4 @@ export type FromCompute =
   /** Kernel files are fetched by the parent, which has the network. */
   | { type: "need"; sha256: string; role: string };
 
-export interface GpuFacts {
-  name: string;
-  vendor: string;
-  architecture: string;
-  software: boolean;
-  features: string[];
-  limits: Record<string, number>;
-}
+export type { GpuFacts };

@@ -1,6 +1,7 @@
 /** The worker's compute: a thread for each WASM slot and, where there is a GPU, one child process. */
 import type { ComputePort, GrainsAnswer, GrainsRequest } from "../../agent/ports.ts";
 import { ComputeError } from "../../agent/ports.ts";
+import { calibrationRun, calibrationSpeed } from "../../kernels/run/grains.ts";
 import { workloads } from "../../kernels/workloads.ts";
 import type { Backend, Capabilities, KernelFiles } from "../../protocol/messages.ts";
 import type { HttpBlobs } from "../blobs.ts";
@@ -79,8 +80,8 @@ export class ComputePool implements ComputePort {
       const lane = this.#lane(backend, 0);
       if (!files || !lane) continue;
       const { computeMs } = await lane.calibrate(workload.type, files);
-      const { operations } = workload.cost(workload.calibration, 0, Math.min(plan.grainTasks, plan.tasks));
-      if (computeMs > 0) speeds.push({ workload: workload.type, opsPerSecond: (operations * 1000) / computeMs });
+      const opsPerSecond = calibrationSpeed(calibrationRun(workload.type, files), computeMs);
+      speeds.push({ workload: workload.type, opsPerSecond });
     }
     return speeds;
   }
