@@ -1,6 +1,15 @@
 import { expect, test } from "vitest";
 import type { FeedEvent, JobView, NetworkStatus, NodeView } from "../../protocol/rest.ts";
-import { addPoint, applyFeed, emptyModel, type History, historyPointsMax, jobsMax, keyFigures, orderNodes } from "./model.ts";
+import {
+  addPoint,
+  applyFeed,
+  emptyModel,
+  type History,
+  historyPointsMax,
+  jobsMax,
+  keyFigures,
+  orderNodes,
+} from "./model.ts";
 
 const node = (node_id: string, extra: Partial<NodeView> = {}): NodeView =>
   ({ node_id, name: null, own: false, online: true, ...extra }) as NodeView;
@@ -54,9 +63,11 @@ test("history is bounded", () => {
 });
 
 test("key figures are the scalars of a result", () => {
-  expect(keyFigures({ estimate: 3.14, interval: [3.1, 3.2], deep: { a: 1, b: { c: 2 } }, rows: [1, 2, 3, 4] })).toEqual([
-    ["estimate", 3.14],
-    ["interval", "3.1 … 3.2"],
-    ["deep a", 1],
-  ]);
+  expect(keyFigures({ estimate: 3.14, interval: [3.1, 3.2], deep: { a: 1, b: { c: 2 } }, rows: [1, 2, 3, 4] })).toEqual(
+    [
+      ["estimate", 3.14],
+      ["interval", "3.1 … 3.2"],
+      ["deep a", 1],
+    ],
+  );
 });

@@ -122,7 +122,11 @@ function union(options: Json[], root: Json, common: Common, depth: number): Fiel
   const constants = nodes.map((node) => node.const);
   if (constants.every((value) => value !== undefined)) return { ...common, kind: "choice", options: constants };
   if (!nodes.every((node) => node.type === "object" && isObject(node.properties))) return { ...common, kind: "json" };
-  return { ...common, kind: "variants", variants: nodes.map((node, at) => toVariant(node, root, common.path, depth, at)) };
+  return {
+    ...common,
+    kind: "variants",
+    variants: nodes.map((node, at) => toVariant(node, root, common.path, depth, at)),
+  };
 }
 
 function toVariant(node: Json, root: Json, path: readonly string[], depth: number, at: number): Variant {

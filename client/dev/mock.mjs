@@ -36,8 +36,16 @@ const workloadTypes = {
           samples: { type: "integer", minimum: 1, maximum: 1e9, default: 1e6, description: "Paths in a batch." },
           option: {
             anyOf: [
-              { type: "object", properties: { kind: { const: "call" }, spot: number("Price now."), strike: number("Agreed price.") }, required: ["kind", "spot"] },
-              { type: "object", properties: { kind: { const: "put" }, strike: number("Agreed price.") }, required: ["kind"] },
+              {
+                type: "object",
+                properties: { kind: { const: "call" }, spot: number("Price now."), strike: number("Agreed price.") },
+                required: ["kind", "spot"],
+              },
+              {
+                type: "object",
+                properties: { kind: { const: "put" }, strike: number("Agreed price.") },
+                required: ["kind"],
+              },
             ],
           },
           antithetic: { type: "boolean", default: false, description: "Pair each path with its mirror." },
@@ -46,7 +54,10 @@ const workloadTypes = {
       },
       examples: [
         { title: "π from ten million paths", payload: { iterations: 10_000_000, samples: 1_000_000 } },
-        { title: "A call option", payload: { model: "european", iterations: 1e9, option: { kind: "call", spot: 100, strike: 105 } } },
+        {
+          title: "A call option",
+          payload: { model: "european", iterations: 1e9, option: { kind: "call", spot: 100, strike: 105 } },
+        },
       ],
       kernel: "0".repeat(64),
       backends: ["wasm", "webgpu"],
@@ -58,10 +69,15 @@ const workloadTypes = {
       family: {
         id: "sha256_search",
         title: "SHA-256 search",
-        summary: "Tries numbers until a hash is small enough, the arithmetic of proof of work. It uses much power, so it is off until you switch it on.",
+        summary:
+          "Tries numbers until a hash is small enough, the arithmetic of proof of work. It uses much power, so it is off until you switch it on.",
         opt_in: true,
       },
-      payload_schema: { type: "object", properties: { header: { type: "string", maxLength: 160 }, count: { type: "integer", minimum: 1 } }, required: ["header"] },
+      payload_schema: {
+        type: "object",
+        properties: { header: { type: "string", maxLength: 160 }, count: { type: "integer", minimum: 1 } },
+        required: ["header"],
+      },
       examples: [{ title: "Genesis block", payload: { header: "01".repeat(76), count: 65536 } }],
       kernel: "1".repeat(64),
       backends: ["wasm", "webgpu"],
@@ -86,12 +102,30 @@ const job = (id, type, status, fraction, more = {}) => ({
     grains_candidate: status === "running" ? 3 : 0,
     grains_leased: status === "running" ? 12 : 0,
     slices_accepted: Math.floor(40 * fraction),
-    slices_by_backend: { wasm: Math.floor(20 * fraction), webgpu: Math.floor(12 * fraction), native: Math.floor(8 * fraction) },
+    slices_by_backend: {
+      wasm: Math.floor(20 * fraction),
+      webgpu: Math.floor(12 * fraction),
+      native: Math.floor(8 * fraction),
+    },
   },
-  timings: { submitted_at: iso(60), started_at: iso(58), finished_at: null, elapsed_seconds: seconds(), compute_seconds: seconds() * 3 },
-  verification: { accepted_results: Math.floor(40 * fraction), rejected_results: 0, audited_results: 6, own_results: 8, certified_results: 0, overhead: 1.07 },
+  timings: {
+    submitted_at: iso(60),
+    started_at: iso(58),
+    finished_at: null,
+    elapsed_seconds: seconds(),
+    compute_seconds: seconds() * 3,
+  },
+  verification: {
+    accepted_results: Math.floor(40 * fraction),
+    rejected_results: 0,
+    audited_results: 6,
+    own_results: 8,
+    certified_results: 0,
+    overhead: 1.07,
+  },
   reasons: [],
-  preview: fraction > 0 ? { estimate: 3.14159 + fraction / 1e4, standard_error: 0.00052, interval: [3.1405, 3.1426] } : null,
+  preview:
+    fraction > 0 ? { estimate: Math.PI + fraction / 1e4, standard_error: 0.00052, interval: [3.1405, 3.1426] } : null,
   kernel: "0".repeat(64),
   ...more,
 });
@@ -128,14 +162,33 @@ const node = (id, more) => ({
   idle_reasons: [],
   ...more,
 });
-const lease = (backend, lo, done) => ({ task_id: "job_5f0c2a71", workload_type: "monte_carlo", backend, lo, hi: lo + 10, done });
+const lease = (backend, lo, done) => ({
+  task_id: "job_5f0c2a71",
+  workload_type: "monte_carlo",
+  backend,
+  lo,
+  hi: lo + 10,
+  done,
+});
 const nodes = () => [
-  node("n_0a1b2c3d4e5f", { name: "this computer", own: true, leases: [lease("wasm", 120, Math.floor(seconds()) % 10)] }),
+  node("n_0a1b2c3d4e5f", {
+    name: "this computer",
+    own: true,
+    leases: [lease("wasm", 120, Math.floor(seconds()) % 10)],
+  }),
   node("n_77e0aa19bc02", {
     name: "Ada's laptop",
     kind: "tab",
     ram_gb: null,
-    gpu: { name: "", vendor: "apple", architecture: "metal-3", software: false, vramBytes: null, features: [], limits: {} },
+    gpu: {
+      name: "",
+      vendor: "apple",
+      architecture: "metal-3",
+      software: false,
+      vramBytes: null,
+      features: [],
+      limits: {},
+    },
     backends: [
       { backend: "wasm", slots: 4, busy: 4, core_seconds_per_second: 4.1 },
       { backend: "webgpu", slots: 1, busy: 1, core_seconds_per_second: 212 },
@@ -155,7 +208,16 @@ const nodes = () => [
 ];
 const status = () => ({
   coordinator: { node_id: "c1", hostname: "grid.example", uptime: seconds(), version: "1.2.0" },
-  registry: { total_nodes: 4, online_nodes: 3, available_nodes: 2, total_cpu_cores: 18, total_ram_gb: 31.4, total_gpu_vram_gb: 0, unknown_ram_nodes: 2, unknown_vram_nodes: 1 },
+  registry: {
+    total_nodes: 4,
+    online_nodes: 3,
+    available_nodes: 2,
+    total_cpu_cores: 18,
+    total_ram_gb: 31.4,
+    total_gpu_vram_gb: 0,
+    unknown_ram_nodes: 2,
+    unknown_vram_nodes: 1,
+  },
   scheduler: {
     pending_tasks: 1,
     active_tasks: 1,
@@ -171,29 +233,55 @@ const status = () => ({
 });
 
 const send = (response, code, body, type = "application/json") => {
-  response.writeHead(code, { ...headers, "Content-Type": type }).end(typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body));
+  response
+    .writeHead(code, { ...headers, "Content-Type": type })
+    .end(typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body));
 };
 function live(response) {
   response.writeHead(200, { ...headers, "Content-Type": "text/event-stream" });
   const push = (event) => response.write(`event: ${event.event}\ndata: ${JSON.stringify(event)}\n\n`);
   push({ event: "snapshot", status: { ...status(), nodes: nodes() }, jobs: jobs() });
-  const timer = setInterval(() => push({ event: "change", status: status(), nodes: nodes(), gone_nodes: [], jobs: jobs() }), 500);
+  const timer = setInterval(
+    () => push({ event: "change", status: status(), nodes: nodes(), gone_nodes: [], jobs: jobs() }),
+    500,
+  );
   response.on("close", () => clearInterval(timer));
 }
 function api(path, request, response) {
   if (path === "/live") return live(response);
   if (path === "/workload-types") return send(response, 200, workloadTypes);
-  if (path === "/session") return send(response, 200, { kind: "local", id: "local", scopes: ["submit"], expires_at: null });
+  if (path === "/session")
+    return send(response, 200, { kind: "local", id: "local", scopes: ["submit"], expires_at: null });
   if (path === "/workload/submit") {
     const errors = [{ field: "payload.iterations", message: "must be at least 1" }];
-    return send(response, 422, { type: "about:blank", title: "Invalid", status: 422, detail: "The payload is not valid.", remedy: "Correct the named field.", errors });
+    return send(response, 422, {
+      type: "about:blank",
+      title: "Invalid",
+      status: 422,
+      detail: "The payload is not valid.",
+      remedy: "Correct the named field.",
+      errors,
+    });
   }
   const [, id, result] = /^\/workload\/([^/]+)(\/result)?$/.exec(path) ?? [];
   const found = jobs().find((each) => each.task_id === id);
   if (!found) return send(response, 404, { status: 404, title: "Not found", detail: "No such job." });
   if (!result) return send(response, request.method === "DELETE" ? 202 : 200, found);
-  const answer = { estimate: 3.14161, standard_error: 0.00052, interval: [3.1405, 3.1426], iterations: 10_000_000, model: "pi" };
-  send(response, 200, { task_id: id, status: "completed", workload_type: "monte_carlo", revision: 1, result: answer, verification: found.verification });
+  const answer = {
+    estimate: 3.14161,
+    standard_error: 0.00052,
+    interval: [3.1405, 3.1426],
+    iterations: 10_000_000,
+    model: "pi",
+  };
+  send(response, 200, {
+    task_id: id,
+    status: "completed",
+    workload_type: "monte_carlo",
+    revision: 1,
+    result: answer,
+    verification: found.verification,
+  });
 }
 
 const server = createServer(async (request, response) => {
@@ -206,4 +294,6 @@ const server = createServer(async (request, response) => {
     send(response, 404, "nothing here", "text/plain");
   }
 });
-server.listen(Number(process.env.PORT ?? 0), "127.0.0.1", () => console.log(`http://127.0.0.1:${server.address().port}`));
+server.listen(Number(process.env.PORT ?? 0), "127.0.0.1", () =>
+  console.log(`http://127.0.0.1:${server.address().port}`),
+);

@@ -113,7 +113,10 @@ export class AgentSession {
     const shared = { gpu: this.#compute.gpuView, gpuDispatches: this.#compute.gpuDispatches };
     if (!agent) return { ...stoppedView, ...shared, phase: "starting" };
     const meters = this.#compute.meters(this.#choices.threads);
-    const phase = phaseOf(agent, meters.some((meter) => meter.workload !== null));
+    const phase = phaseOf(
+      agent,
+      meters.some((meter) => meter.workload !== null),
+    );
     if (agent.node !== null) this.#before ??= agent.standing;
     const before = this.#before ?? agent.standing;
     return {

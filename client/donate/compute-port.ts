@@ -43,7 +43,8 @@ export class BrowserCompute implements ComputePort {
         onFraction(progress.grain);
       });
       const speed = outcome.computeMs > 0 ? outcome.coreSeconds / (outcome.computeMs / 1000) : null;
-      if (speed !== null) meter.speed = meter.speed === null ? speed : meter.speed + speedWeight * (speed - meter.speed);
+      if (speed !== null)
+        meter.speed = meter.speed === null ? speed : meter.speed + speedWeight * (speed - meter.speed);
       meter.grains += outcome.partials.length;
       if (outcome.finding !== "") this.finding = outcome.finding;
       return { partials: outcome.partials, computeMs: outcome.computeMs, build: outcome.build };

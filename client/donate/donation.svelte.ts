@@ -9,7 +9,11 @@ const stopMsMax = 850;
 declare global {
   interface Window {
     /** Read-only view of what this tab does, for debugging and for tests. */
-    queztl?: { readonly view: PageView; readonly gpuDispatches: number; readonly acceptedByBackend: PageView["acceptedByBackend"] };
+    queztl?: {
+      readonly view: PageView;
+      readonly gpuDispatches: number;
+      readonly acceptedByBackend: PageView["acceptedByBackend"];
+    };
   }
 }
 

@@ -58,7 +58,10 @@ export class GpuSlot {
         this.view = { state: "on", message: "", name: probe.gpu.name || probe.gpu.vendor || "GPU" };
       } else this.#giveUp("unavailable", probe.message);
     } catch (error) {
-      this.#giveUp("unavailable", `The graphics processor cannot be used: ${error instanceof Error ? error.message : error}.`);
+      this.#giveUp(
+        "unavailable",
+        `The graphics processor cannot be used: ${error instanceof Error ? error.message : error}.`,
+      );
     } finally {
       clearTimeout(timer);
     }
@@ -99,12 +102,17 @@ export class GpuSlot {
     this.#slot.close();
     this.#opening = null;
     if (this.#losses >= lossesMax) {
-      this.#giveUp("lost", `The graphics processor was lost twice (${message}). This tab goes on with the CPU; press Stop and Donate to try it again.`);
+      this.#giveUp(
+        "lost",
+        `The graphics processor was lost twice (${message}). This tab goes on with the CPU; press Stop and Donate to try it again.`,
+      );
       this.#opening = Promise.resolve();
       this.onChange(this.view.message);
       return;
     }
-    void this.open().then(() => this.onChange(`the GPU was lost (${message}); ${this.#capabilities ? "it was opened again" : this.view.message}`));
+    void this.open().then(() =>
+      this.onChange(`the GPU was lost (${message}); ${this.#capabilities ? "it was opened again" : this.view.message}`),
+    );
   }
 
   #giveUp(state: "unavailable" | "lost", message: string): void {

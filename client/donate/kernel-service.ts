@@ -1,19 +1,22 @@
-/** Serves `ComputeApi` with any runner of single grains: one request at a time, in the worker that holds it. */
-import { grainTasks, type Workload } from "../../kernels/contract.ts";
+/** Serves `ComputeApi` with a runner of grains: one request at a time, in the worker that holds it. */
+import { grainTasks } from "../../kernels/contract.ts";
 import { KernelError } from "../../kernels/run/errors.ts";
-import { calibrationRun, calibrationSpeed, type GrainRun, workloadOf } from "../../kernels/run/grains.ts";
+import {
+  calibrationRun,
+  calibrationSpeed,
+  GrainError,
+  type GrainRun,
+  type GrainRunAnswer,
+  workloadOf,
+} from "../../kernels/run/grains.ts";
 import type { Calibration, ComputeApi, Progress, RunOutcome } from "./compute-api.ts";
 
-/** A grain as the kernels' runners take it: tasks lo..hi. */
-export type OneGrain = Omit<GrainRun, "workload"> & { workload: Workload };
-
-export interface GrainRunner {
-  run(
-    grain: OneGrain,
-    signal: AbortSignal,
-    onFraction: (fraction: number) => void,
-  ): Promise<{ partial: Uint8Array; computeMs: number; build: string }>;
-}
+/** Computes grains lo..hi; rejects with GrainError, KernelError or an AbortError. */
+export type RunGrains = (
+  run: GrainRun,
+  signal: AbortSignal,
+  onProgress: (progress: Progress) => void,
+) => Promise<GrainRunAnswer>;
 
 /** The page draws a few times a second; more messages would only cost. */
 const progressMsMin = 150;
@@ -22,39 +25,24 @@ export class KernelService implements ComputeApi {
   #abort = new AbortController();
 
   constructor(
-    /** The runner; rejects while there is none (no GPU). */
-    private readonly runner: () => Promise<GrainRunner>,
+    private readonly runGrains: RunGrains,
     private readonly dispatches: () => number = () => 0,
   ) {}
 
   async run(run: GrainRun, onProgress: (progress: Progress) => void): Promise<RunOutcome> {
     const abort = new AbortController();
     this.#abort = abort;
-    let grain = run.lo;
     try {
-      const runner = await this.runner();
-      const workload = workloadOf(run);
-      const partials: Uint8Array[] = [];
-      const sum = { computeMs: 0, operations: 0, build: "" };
-      const told = throttled(onProgress);
-      for (; grain < run.hi; grain++) {
-        const [lo, hi] = grainTasks(run, grain);
-        const request = (fraction: number): number => (grain - run.lo + fraction) / (run.hi - run.lo);
-        told({ grain: 0, request: request(0) });
-        const answer = await runner.run({ ...run, workload, lo, hi }, abort.signal, (fraction) => {
-          told({ grain: fraction, request: request(fraction) });
-        });
-        partials.push(answer.partial);
-        sum.computeMs += answer.computeMs;
-        sum.operations += workload.cost(run.payload, lo, hi).operations;
-        sum.build = answer.build;
-      }
-      const { computeMs, build } = sum;
-      const coreSeconds = sum.operations / workload.opsPerCoreSecond;
-      const finding = describe(workload, run.payload, partials.at(-1));
-      return { ok: true, partials, computeMs, build, coreSeconds, finding, dispatches: this.dispatches() };
+      const answer = await this.runGrains(run, abort.signal, throttled(onProgress));
+      return {
+        ok: true,
+        ...answer,
+        coreSeconds: coreSecondsOf(run),
+        finding: describe(run, answer.partials.at(-1)),
+        dispatches: this.dispatches(),
+      };
     } catch (error) {
-      return failure(error, grain);
+      return failure(error);
     }
   }
 
@@ -63,28 +51,32 @@ export class KernelService implements ComputeApi {
   }
 
   async calibrate(workloads: readonly Calibration[]): Promise<{ workload: string; opsPerSecond: number }[]> {
-    const runner = await this.runner();
     const speeds: { workload: string; opsPerSecond: number }[] = [];
-    for (const { workload: type, files } of workloads) {
+    for (const { workload, files } of workloads) {
       // A workload that this page does not know yet, or that cannot run here, has no speed; the rest still have.
       try {
-        const run = calibrationRun(type, files);
-        const [lo, hi] = grainTasks(run, 0);
-        const grain = { ...run, workload: workloadOf(run), lo, hi };
-        const { computeMs } = await runner.run(grain, new AbortController().signal, () => {});
-        speeds.push({ workload: type, opsPerSecond: calibrationSpeed(run, computeMs) });
+        const run = calibrationRun(workload, files);
+        const { computeMs } = await this.runGrains(run, new AbortController().signal, () => {});
+        speeds.push({ workload, opsPerSecond: calibrationSpeed(run, computeMs) });
       } catch (error) {
-        console.warn(`No speed of ${type}: ${error instanceof Error ? error.message : String(error)}`);
+        console.warn(`No speed of ${workload}: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
     return speeds;
   }
 }
 
+function coreSecondsOf(run: GrainRun): number {
+  const workload = workloadOf(run);
+  const [lo] = grainTasks(run, run.lo);
+  const [, hi] = grainTasks(run, run.hi - 1);
+  return workload.cost(run.payload, lo, hi).operations / workload.opsPerCoreSecond;
+}
+
 /** A line for the owner's page is never a reason to lose a grain. */
-function describe(workload: Workload, payload: unknown, partial: Uint8Array | undefined): string {
+function describe(run: GrainRun, partial: Uint8Array | undefined): string {
   try {
-    return partial ? (workload.describe?.(payload, partial) ?? "") : "";
+    return partial ? (workloadOf(run).describe?.(run.payload, partial) ?? "") : "";
   } catch {
     return "";
   }
@@ -100,8 +92,10 @@ function throttled(tell: (progress: Progress) => void): (progress: Progress) => 
   };
 }
 
-function failure(error: unknown, grain: number): RunOutcome {
-  const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof Error && error.name === "AbortError") return { ok: false, reason: "aborted", message, grain };
-  return { ok: false, reason: error instanceof KernelError ? error.reason : "internal", message, grain };
+function failure(error: unknown): RunOutcome {
+  const grain = error instanceof GrainError ? error.grain : null;
+  const cause = error instanceof GrainError ? error.cause : error;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  if (cause instanceof Error && cause.name === "AbortError") return { ok: false, reason: "aborted", message, grain };
+  return { ok: false, reason: cause instanceof KernelError ? cause.reason : "internal", message, grain };
 }

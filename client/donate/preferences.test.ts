@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { defaultThreads, familiesOn, parseChoices } from "./preferences.ts";
-import { type Meter, stoppedView, statusWords, totalSpeed } from "./view.ts";
+import { type Meter, statusWords, stoppedView, totalSpeed } from "./view.ts";
 
 test("half the cores by default, one on phones, never none", () => {
   expect(defaultThreads(8, false)).toBe(4);
@@ -13,7 +13,12 @@ test("what was remembered is used; what is broken is replaced", () => {
   expect(parseChoices(stored, 8, false)).toEqual({ threads: 3, gpu: false, families: { a: true }, name: "Ada" });
   expect(parseChoices(stored, 2, false).threads).toBe(2);
   expect(parseChoices("{", 8, false)).toEqual({ threads: 4, gpu: true, families: {}, name: "" });
-  expect(parseChoices('{"threads":"many","name":5}', 4, true)).toEqual({ threads: 1, gpu: true, families: {}, name: "" });
+  expect(parseChoices('{"threads":"many","name":5}', 4, true)).toEqual({
+    threads: 1,
+    gpu: true,
+    families: {},
+    name: "",
+  });
 });
 
 test("an opt-in family is off until its owner switches it on", () => {
@@ -34,7 +39,10 @@ test("the status says what is computed, and where", () => {
   });
   const meters = [meter("wasm", "monte_carlo", 0.9), meter("wasm", null, 2), meter("webgpu", "monte_carlo", 10)];
   const words = statusWords({ ...stoppedView, phase: "computing", meters }, () => "Monte Carlo");
-  expect(words).toEqual({ headline: "Computing", detail: "Monte Carlo, on one CPU thread and the graphics processor." });
+  expect(words).toEqual({
+    headline: "Computing",
+    detail: "Monte Carlo, on one CPU thread and the graphics processor.",
+  });
   expect(totalSpeed(meters)).toBeCloseTo(10.9);
   expect(totalSpeed([meter("wasm", "x", null)])).toBeNull();
 });

@@ -27,7 +27,9 @@ export function parseChoices(text: string | null, cores: number, phone: boolean)
   }
   if (typeof value !== "object" || value === null) return fallback;
   const stored = value as Partial<Record<keyof Remembered, unknown>>;
-  const threads = Number.isInteger(stored.threads) ? Math.min(cores, Math.max(0, stored.threads as number)) : fallback.threads;
+  const threads = Number.isInteger(stored.threads)
+    ? Math.min(cores, Math.max(0, stored.threads as number))
+    : fallback.threads;
   const families: Record<string, boolean> = {};
   if (typeof stored.families === "object" && stored.families !== null) {
     for (const [id, on] of Object.entries(stored.families).slice(0, 64)) if (typeof on === "boolean") families[id] = on;

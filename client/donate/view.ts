@@ -77,7 +77,10 @@ export const stoppedView: PageView = {
 };
 
 /** What the machine does now, in words for its owner. `titleOf` names a workload. */
-export function statusWords(view: PageView, titleOf: (workload: string) => string): { headline: string; detail: string } {
+export function statusWords(
+  view: PageView,
+  titleOf: (workload: string) => string,
+): { headline: string; detail: string } {
   switch (view.phase) {
     case "starting":
       return { headline: "Starting", detail: "Preparing the compute threads." };

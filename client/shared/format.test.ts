@@ -1,5 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { formatAge, formatCount, formatDuration, formatNumber, formatPercent, formatSi, plural, shellQuote } from "./format.ts";
+import {
+  formatAge,
+  formatCount,
+  formatDuration,
+  formatNumber,
+  formatPercent,
+  formatSi,
+  plural,
+  shellQuote,
+} from "./format.ts";
 
 describe("format", () => {
   test("counts are grouped and never rounded", () => {
@@ -10,7 +19,7 @@ describe("format", () => {
   });
   test("numbers keep three digits", () => {
     expect(formatNumber(0)).toBe("0");
-    expect(formatNumber(3.14159)).toBe("3.14");
+    expect(formatNumber(Math.PI)).toBe("3.14");
     expect(formatNumber(-1999.6)).toBe("-2\u202f000");
     expect(formatNumber(Number.NaN)).toBe("–");
     expect(formatNumber(1e-9)).toBe("1.00e-9");
