@@ -1,8 +1,8 @@
 /** Blobs as files, in two levels of folders: written aside, made durable, then renamed into place. */
-import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, readFile, rename, stat, unlink } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { syncFolder } from "../folders.ts";
+import { makeFolderSync, syncFolder, writeAside } from "../durable.ts";
 import type { Blobs } from "./blobs.ts";
 
 const namePattern = /^[0-9a-f]{64}$/;
@@ -11,7 +11,9 @@ export class FilesystemBlobs implements Blobs {
   /** Folders whose own names are durable: 65,536 at most. */
   readonly #durable = new Set<string>();
 
-  constructor(private readonly folder: string) {}
+  constructor(private readonly folder: string) {
+    makeFolderSync(folder);
+  }
 
   async put(bytes: Uint8Array): Promise<string> {
     const own = Uint8Array.from(bytes);
@@ -19,10 +21,13 @@ export class FilesystemBlobs implements Blobs {
     const file = this.#path(sha256);
     const folder = dirname(file);
     // A damaged file is written anew; a whole one may still lack a durable name, when its writer is not done.
-    if (!(await isWhole(file, sha256))) await write(file, own);
+    if (!(await isWhole(file, sha256))) {
+      await mkdir(folder, { recursive: true });
+      await writeAside(file, own);
+    }
     await syncFolder(folder);
     if (!this.#durable.has(folder)) {
-      for (const path of [dirname(folder), this.folder, dirname(this.folder)]) await syncFolder(path);
+      for (const path of [dirname(folder), this.folder]) await syncFolder(path);
       this.#durable.add(folder);
     }
     return sha256;
@@ -57,25 +62,6 @@ const isWhole = (file: string, sha256: string): Promise<boolean> =>
     (bytes) => hashOf(bytes) === sha256,
     () => false,
   );
-
-async function write(file: string, bytes: Uint8Array): Promise<void> {
-  const folder = dirname(file);
-  await mkdir(folder, { recursive: true });
-  const aside = join(folder, `.${randomBytes(8).toString("hex")}`);
-  try {
-    const handle = await open(aside, "wx");
-    try {
-      await handle.writeFile(bytes);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(aside, file);
-  } catch (error) {
-    await unlink(aside).catch(() => {});
-    throw error;
-  }
-}
 
 const exists = (file: string): Promise<boolean> =>
   stat(file).then(

@@ -1,8 +1,8 @@
 /** The store over SQLite: its thread does the work, this side asks and waits. */
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { Packr } from "msgpackr";
-import { makeFolderSync } from "../folders.ts";
+import { makeFolderSync } from "../durable.ts";
 import { spawnThread } from "../thread.ts";
 import {
   type JobFilter,
@@ -46,7 +46,7 @@ export class SqliteStore implements Store {
   #nextId = 1;
 
   constructor(private readonly options: SqliteOptions) {
-    makeFolderSync(resolve(dirname(options.file)));
+    makeFolderSync(dirname(options.file));
   }
 
   async open(coordinator: string): Promise<Snapshot> {
@@ -100,9 +100,12 @@ export class SqliteStore implements Store {
   async close(): Promise<void> {
     const worker = this.#worker;
     if (!worker) return;
-    if (!this.#late) await this.#call("close");
-    this.#abandon("the store was closed");
-    await worker.terminate();
+    try {
+      if (!this.#late) await this.#call("close");
+    } finally {
+      this.#abandon("the store was closed");
+      await worker.terminate();
+    }
   }
 
   #call(method: string, ...args: unknown[]): Promise<unknown> {

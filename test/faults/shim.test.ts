@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { randomOf } from "./process.ts";
 import { buildShim, FaultyDisk } from "./shim.ts";
 
 const shim = buildShim();
@@ -85,12 +86,7 @@ describe.skipIf("reason" in shim)("a faulty disk", () => {
     await run(`put("a", "-".repeat(4096)); sync("a"); sync(".");
       for (let at = 0; at < 64; at++) put("a", "x".repeat(64), at * 64);
       const fd = fs.openSync("b", "w"); fs.writeSync(fd, "done"); fs.fsyncSync(fd); sync(".");`);
-    let state = 1;
-    const random = (): number => {
-      state = (state * 48_271) % 2_147_483_647;
-      return state / 2_147_483_647;
-    };
-    const { changes } = disk.cutPower({ random });
+    const { changes } = disk.cutPower({ random: randomOf(1) });
     expect(changes).toBeGreaterThan(10);
     expect(changes).toBeLessThan(54);
     expect(text("a")).toMatch(/^(x{64}|-{64}){64}$/);
