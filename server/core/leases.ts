@@ -125,6 +125,7 @@ export function endLease(
   tell: string | null,
   out: Effect[],
 ): void {
+  if (!state.leases.has(lease.id)) return;
   removeLease(state, lease);
   const node = state.nodes.get(lease.node);
   if (tell !== null && node && node.connection !== null) {
@@ -143,9 +144,9 @@ export function endLease(
   reopenGrains(state, job, rest, untilMs, "returned");
 }
 
-/** Takes a lease out of the books without giving its grains back. */
+/** Takes a lease out of the books without giving its grains back. Does nothing where it is out already. */
 export function removeLease(state: CoreState, lease: Lease): void {
-  state.leases.delete(lease.id);
+  if (!state.leases.delete(lease.id)) return;
   const job = state.jobs.get(lease.job);
   if (job) {
     job.leases.delete(lease.id);
