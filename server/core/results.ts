@@ -149,6 +149,7 @@ function coverWith(
 /** The lease's finished grains are with us; a lease that is done ends. */
 function advanceLease(state: CoreState, lease: Lease, message: ResultMessage, out: Effect[]): void {
   if (message.lo <= lease.next && message.hi > lease.next) lease.next = message.hi;
+  skipBrought(state, lease);
   lease.done = Math.max(lease.done, lease.next - lease.lo);
   if (lease.next < lease.hi) return;
   const twin = lease.twin === null ? undefined : state.leases.get(lease.twin);
@@ -156,6 +157,16 @@ function advanceLease(state: CoreState, lease: Lease, message: ResultMessage, ou
   const job = state.jobs.get(lease.job);
   if (twin && job && job.coverage.uncovered(twin.next, twin.hi).length === 0) {
     endLease(state, twin, null, "done_elsewhere", out);
+  }
+}
+
+/** Results of one lease may overtake each other: what an earlier one brought already is not waited for. */
+function skipBrought(state: CoreState, lease: Lease): void {
+  const job = state.jobs.get(lease.job);
+  while (job && lease.next < lease.hi) {
+    const result = job.results.get(job.coverage.at(lease.next) ?? -1);
+    if (result?.lease !== lease.id) return;
+    lease.next = Math.min(lease.hi, result.hi);
   }
 }
 
