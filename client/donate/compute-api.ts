@@ -1,7 +1,6 @@
 /** What the agent's worker asks of a compute worker. Plain data only: errors cross as outcomes. */
-import type { GpuFacts } from "../../kernels/run/gpu-device.ts";
+import type { Capabilities, FailReason, KernelFiles } from "../../protocol/messages.ts";
 import type { GrainRun } from "../../kernels/run/grains.ts";
-import type { FailReason, KernelFiles } from "../../protocol/messages.ts";
 
 export type RunOutcome =
   | {
@@ -13,19 +12,34 @@ export type RunOutcome =
       coreSeconds: number;
       /** What the page may show of the last grain, or "". */
       finding: string;
-      /** Compute dispatches that the GPU has been given by this worker so far; 0 for WASM. */
+      /** Compute dispatches that this worker has given to the GPU so far; 0 for WASM. */
       dispatches: number;
     }
   | { ok: false; reason: FailReason | "aborted"; message: string; grain: number | null };
 
-export interface ComputeApi {
-  run(run: GrainRun, onFraction: (fraction: number) => void): Promise<RunOutcome>;
-  /** Ends the running grain at its next pause, within 100 ms. */
-  abort(): void;
-  calibrate(workload: string, files: KernelFiles): Promise<RunOutcome>;
+/** A workload whose speed is measured before its first lease. */
+export interface Calibration {
+  workload: string;
+  files: KernelFiles;
 }
 
-export type GpuProbe = { ok: true; gpu: GpuFacts } | { ok: false; message: string };
+export interface Progress {
+  /** Of the grain being computed. */
+  grain: number;
+  /** Of the whole request. */
+  request: number;
+}
+
+export interface ComputeApi {
+  run(run: GrainRun, onProgress: (progress: Progress) => void): Promise<RunOutcome>;
+  /** Ends the running grains at their next pause, within 100 ms. */
+  abort(): void;
+  /** Operations per second of those workloads that this worker can run. */
+  calibrate(workloads: readonly Calibration[]): Promise<{ workload: string; opsPerSecond: number }[]>;
+}
+
+export type GpuCapabilities = NonNullable<Capabilities["gpu"]>;
+export type GpuProbe = { ok: true; gpu: GpuCapabilities } | { ok: false; message: string };
 
 export interface GpuApi extends ComputeApi {
   /** Finds an adapter and opens a device; `onLost` is called once if that device is lost. */

@@ -1,24 +1,15 @@
-/** One CPU thread of a tab: runs WASM kernels. */
+/** One CPU thread: runs WASM kernels. */
 import * as Comlink from "comlink";
-import { calibrationRun, type GrainRun, runWasmGrains } from "../../kernels/run/grains.ts";
+import { runWasmGrains } from "../../kernels/run/grains.ts";
 import { WasmRunner } from "../../kernels/run/wasm.ts";
-import type { ComputeApi } from "./compute-api.ts";
-import { loadWasm, RunLine } from "./kernel-worker.ts";
+import { avoidEval } from "./jitless.ts";
+import { KernelService } from "./kernel-service.ts";
+import { fetchByHash } from "./ports.ts";
 
-const runner = new WasmRunner(loadWasm);
-const line = new RunLine();
-
-const run = (grains: GrainRun, onFraction: (fraction: number) => void) =>
-  line.run(
-    grains,
-    (signal) => runWasmGrains(runner, grains, signal, onFraction),
-    () => 0,
-  );
-
-const api: ComputeApi = {
-  run,
-  abort: () => line.abort(),
-  calibrate: (workload, files) => run(calibrationRun(workload, files), () => {}),
-};
-
-Comlink.expose(api);
+avoidEval();
+const runner = new WasmRunner((sha256) => fetchByHash(`/k/${sha256}.wasm`, sha256));
+Comlink.expose(
+  new KernelService((run, signal, onProgress) =>
+    runWasmGrains(runner, run, signal, (fraction) => onProgress({ grain: fraction, request: fraction })),
+  ),
+);

@@ -32,7 +32,7 @@ export class Donation {
   /** Starts workers and the connection; nothing of either exists before. */
   start(choices: Choices): void {
     if (this.#worker) return;
-    const worker = new Worker(new URL("./agent.worker.ts", import.meta.url), { type: "module", name: "queztl-agent" });
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "queztl-agent" });
     const fail = (message: string): void => {
       if (this.#worker !== worker) return;
       this.#end({ message, remedy: "Reload the page and try again." });

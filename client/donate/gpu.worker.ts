@@ -3,37 +3,34 @@ import * as Comlink from "comlink";
 import { KernelError } from "../../kernels/run/errors.ts";
 import { GpuRunner } from "../../kernels/run/gpu.ts";
 import { openGpu } from "../../kernels/run/gpu-device.ts";
-import { calibrationRun, type GrainRun } from "../../kernels/run/grains.ts";
-import type { GpuApi } from "./compute-api.ts";
-import { loadWgsl, RunLine } from "./kernel-worker.ts";
+import type { GpuApi, GpuProbe } from "./compute-api.ts";
+import { avoidEval } from "./jitless.ts";
+import { KernelService } from "./kernel-service.ts";
+import { fetchByHash } from "./ports.ts";
 
+avoidEval();
 let runner: GpuRunner | null = null;
-const line = new RunLine();
 
-const run = (grains: GrainRun, onFraction: (fraction: number) => void) =>
-  line.run(
-    grains,
-    (signal) => {
-      if (!runner) throw new KernelError("device_lost", "The graphics processor is not open.");
-      return runner.run(grains, signal, onFraction);
-    },
-    () => runner?.dispatches ?? 0,
-  );
-
-const api: GpuApi = {
-  async open(allowSoftware, onLost) {
+class GpuService extends KernelService implements GpuApi {
+  async open(allowSoftware: boolean, onLost: (message: string) => void): Promise<GpuProbe> {
     const opened = await openGpu(navigator.gpu, allowSoftware);
     if (!opened.ok) return opened;
-    runner = new GpuRunner(opened.device, loadWgsl);
+    runner = new GpuRunner(opened.device, (sha256) => fetchByHash(`/k/${sha256}.wgsl`, sha256));
     void opened.device.lost.then((info) => {
       runner = null;
       onLost(info.message || info.reason || "the driver gave no reason");
     });
-    return { ok: true, gpu: opened.facts };
-  },
-  run,
-  abort: () => line.abort(),
-  calibrate: (workload, files) => run(calibrationRun(workload, files), () => {}),
-};
+    // A browser does not tell how much memory its GPU has.
+    return { ok: true, gpu: { ...opened.facts, vramBytes: null } };
+  }
+}
 
-Comlink.expose(api);
+Comlink.expose(
+  new GpuService(
+    async (run, signal, onProgress) => {
+      if (!runner) throw new KernelError("device_lost", "The graphics processor is not open.");
+      return runner.run(run, signal, (fraction) => onProgress({ grain: fraction, request: fraction }));
+    },
+    () => runner?.dispatches ?? 0,
+  ),
+);
