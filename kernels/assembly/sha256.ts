@@ -111,14 +111,25 @@ export function initLanes(): void {
   return xor3(rotate(x, 17), rotate(x, 19), i32x4.shr_u(x, 10));
 }
 
-/** Fills words from..to (16..64) of the schedule `w` from the sixteen before each. */
+/** Fills words from..to (16..64, an even number of them) of the schedule `w` from the sixteen before each. */
 // @ts-ignore: decorator
 @inline export function extendLanes(w: usize, from: usize, to: usize): void {
-  for (let at = w + (from << 4), end = w + (to << 4); at < end; at += 16) {
-    const near = i32x4.add(sigma1Lanes(v128.load(at - 32)), v128.load(at - 112));
-    const far = i32x4.add(sigma0Lanes(v128.load(at - 240)), v128.load(at - 256));
-    v128.store(at, i32x4.add(near, far));
+  // The last two words stay in variables: each is needed at once, sooner than memory hands it back.
+  let even = v128.load(w + (from << 4) - 32);
+  let odd = v128.load(w + (from << 4) - 16);
+  for (let at = w + (from << 4) - 256, end = w + (to << 4) - 256; at < end; at += 32) {
+    even = extended(even, at);
+    v128.store(at, even, 256);
+    odd = extended(odd, at + 16);
+    v128.store(at, odd, 272);
   }
+}
+
+/** The word 16 after the one at `at`; `near` is the word 14 after it. */
+// @ts-ignore: decorator
+@inline function extended(near: v128, at: usize): v128 {
+  const far = i32x4.add(sigma0Lanes(v128.load(at, 16)), v128.load(at));
+  return i32x4.add(i32x4.add(far, v128.load(at, 144)), sigma1Lanes(near));
 }
 
 /** As `mix`, with the word and the constant of the round at byte `t`. */

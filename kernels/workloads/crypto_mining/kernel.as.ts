@@ -311,7 +311,7 @@ function firstSchedule(): void {
   extendLanes(w, 32, 64);
 }
 
-/** Words 16..60 of the second hash's block, whose words 9..14 are zero. */
+/** Words 16..61 of the second hash's block, whose words 9..14 are zero. */
 // @ts-ignore: decorator
 @inline
 function secondSchedule(): void {
@@ -320,7 +320,7 @@ function secondSchedule(): void {
   put(w, 17, i32x4.add(i32x4.add(sigma1Lanes(at(w, 15)), sigma0Lanes(at(w, 2))), at(w, 1)));
   for (let word: usize = 18; word < 22; word++)
     put(w, word, i32x4.add(i32x4.add(sigma1Lanes(at(w, word - 2)), sigma0Lanes(at(w, word - 15))), at(w, word - 16)));
-  extendLanes(w, 22, 25);
-  for (let word: usize = 25; word < 30; word++) put(w, word, i32x4.add(sigma1Lanes(at(w, word - 2)), at(w, word - 7)));
-  extendLanes(w, 30, 61);
+  extendLanes(w, 22, 26);
+  for (let word: usize = 26; word < 30; word++) put(w, word, i32x4.add(sigma1Lanes(at(w, word - 2)), at(w, word - 7)));
+  extendLanes(w, 30, 62);
 }
