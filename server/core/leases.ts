@@ -26,7 +26,11 @@ export function issueLease(
 ): Lease {
   const { job, lo, hi, audit, copyOf } = assignment;
   const id = `${state.epoch.toString(36)}.${(state.nextLease++).toString(36)}`;
-  if (audit === null && !copyOf) cutGrains(state, job, lo, hi, id);
+  if (audit === null && !copyOf) {
+    // Charged first: a submitter that has nothing left to cut leaves the turns, and takes its debt along.
+    charge(state, job, (hi - lo) * job.grainCoreSeconds, now);
+    cutGrains(state, job, lo, hi, id);
+  }
   // What the node holds already for this backend is computed first.
   const slots = Math.max(1, node.preferences.slots[backend]);
   const waitMs = assignment.estimateMs * (1 + node.held[backend] / slots);
@@ -55,7 +59,6 @@ export function issueLease(
   };
   if (copyOf) copyOf.twin = id;
   addLease(state, job, node, lease);
-  if (audit === null && !copyOf) charge(state, job, (hi - lo) * job.grainCoreSeconds, now);
   if (job.phase === "queued") job.phase = "running";
   job.startedAtMs ??= now;
   sendLease(state, node, job, lease, now, out);
