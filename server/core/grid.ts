@@ -12,9 +12,9 @@ import { endLease, extendLease } from "./leases.ts";
 import { onDisconnected, onHello, onMessage, sweepNodes } from "./nodes.ts";
 import { place } from "./placement.ts";
 import { tellIdle } from "./reasons.ts";
-import { restoreResult } from "./restore.ts";
+import { onRestoredAll, restoreResult } from "./restore.ts";
 import { takeResult } from "./results.ts";
-import { endJob, finishRound, onFinished, onMerged, onNext, openExtent } from "./rounds.ts";
+import { endJob, onFinished, onMerged, onNext, openExtent } from "./rounds.ts";
 import { slowDown } from "./speed.ts";
 import { type CoreConfig, type CoreState, defaultConfig, type Node } from "./state.ts";
 
@@ -105,11 +105,9 @@ export function step(state: CoreState, event: CoreEvent, now: number, entropy: n
     case "restored":
       restoreResult(state, event, entropy, out);
       break;
-    case "restored.all": {
-      const job = state.jobs.get(event.job);
-      if (job && job.confirmedGrains === job.grains) finishRound(state, job, now, out);
+    case "restored.all":
+      onRestoredAll(state, event.job, now, out);
       break;
-    }
     case "place":
       place(state, now, ports, out);
       break;

@@ -64,6 +64,7 @@ export function createJob(state: CoreState, seed: NewJob, now: number): Job {
     grainOperations: 1,
     claimed: 0,
     claiming: false,
+    restoring: false,
     open: new RangeSet(),
     cooling: [],
     coverage: new Coverage(),

@@ -5,7 +5,7 @@ import type { CoreEvent, Effect, NewJob } from "./events.ts";
 import { reopenGrains } from "./grains.ts";
 import { createJob } from "./jobs.ts";
 import type { Range } from "./ranges.ts";
-import { startRound } from "./rounds.ts";
+import { claimAhead, finishIfComplete, startRound } from "./rounds.ts";
 import type { CoreState, Job, Result } from "./state.ts";
 import { syncRunnable } from "./turns.ts";
 
@@ -37,13 +37,15 @@ export interface StoredResult {
 /**
  * Puts an open job back. What its results cover is derived again in commit order; what nobody covers
  * waits until `now + recoveryMs`, so that nodes can say what they hold before it is cut again.
- * Follow with a `restored` event for each result in `job.results`, which brings its partials.
+ * Follow with a `restored` event for each result in `job.results`, which brings its partials, and with
+ * `restored.all`: until then the round is not finished.
  */
 export function restoreJob(state: CoreState, stored: StoredJob, now: number): Job {
   const job = createJob(state, stored.seed, stored.createdAtMs);
   startRound(job, stored.round.round, stored.round.tasks, stored.round.grainTasks, stored.round.input);
   job.phase = stored.results.length > 0 ? "running" : "queued";
   job.revision = stored.revision;
+  job.restoring = true;
   // The record does not say when the first lease was issued; the first result tells when it began to be computed.
   for (const { atMs, computeMs } of stored.results) {
     job.startedAtMs = Math.min(job.startedAtMs ?? Number.POSITIVE_INFINITY, Math.round(atMs - computeMs));
@@ -138,6 +140,16 @@ export function restoreResult(
   } else if (!result.own && certificateOf(job, result.backend) !== "complete") {
     queueAudit(state, job, result, event.partials, entropy);
   }
+}
+
+/** All results of a restored job were brought: what was put off until then is due. */
+export function onRestoredAll(state: CoreState, id: string, now: number, out: Effect[]): void {
+  const job = state.jobs.get(id);
+  if (!job?.restoring) return;
+  job.restoring = false;
+  // A claim may have been lost on the way to the record while all that was claimed is computed or held by now.
+  claimAhead(state, job, out);
+  finishIfComplete(state, job, now, out);
 }
 
 export type { KernelFiles };

@@ -31,7 +31,13 @@ export function afterConfirmation(
       ],
     });
   }
-  if (job.confirmedGrains === job.grains && job.phase !== "finishing") finishRound(state, job, now, out);
+  finishIfComplete(state, job, now, out);
+}
+
+/** A round whose every grain is confirmed is over, once the judge has been brought all of it. */
+export function finishIfComplete(state: CoreState, job: Job, now: number, out: Effect[]): void {
+  if (job.phase !== "queued" && job.phase !== "running") return;
+  if (job.confirmedGrains === job.grains && !job.restoring) finishRound(state, job, now, out);
 }
 
 function count(state: CoreState, job: Job, result: Result, grains: number): void {
@@ -138,6 +144,7 @@ export function startRound(job: Job, round: number, tasks: number, grainTasks: n
   job.grainOperations = Math.max(1, cost.operations);
   job.grainCoreSeconds = job.grainOperations / job.workload.opsPerCoreSecond;
   job.claimed = 0;
+  job.restoring = false;
   job.open = new RangeSet();
   job.cooling = [];
   job.coverage = new Coverage();

@@ -237,6 +237,8 @@ export interface Job {
   /** Grains below this are in committed extents. */
   claimed: number;
   claiming: boolean;
+  /** After a restart: the judge was not brought all that was confirmed before. */
+  restoring: boolean;
   open: RangeSet;
   cooling: Cooling[];
   coverage: Coverage<number>;
