@@ -1,8 +1,9 @@
 /** Secrets of this coordinator: made at the first start, kept in the data folder, readable by its owner only. */
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { makeFolderSync, syncFolder, writeAside } from "./durable.ts";
 
 const schema = z.object({
   id: z.string().min(8),
@@ -16,7 +17,7 @@ const secret = (prefix: string): string => `${prefix}_${randomBytes(24).toString
 
 export async function loadSecrets(dataDir: string): Promise<Secrets> {
   const file = join(dataDir, "secrets.json");
-  await mkdir(dataDir, { recursive: true });
+  makeFolderSync(dataDir);
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;
     throw error;
@@ -35,6 +36,8 @@ export async function loadSecrets(dataDir: string): Promise<Secrets> {
     joinToken: secret("qj"),
     ticketSecret: secret("qt"),
   };
-  await writeFile(file, `${JSON.stringify(fresh, null, 2)}\n`, { mode: 0o600, flag: "wx" });
+  // Durable before it is used: tickets and join tokens must outlive a power cut.
+  await writeAside(file, `${JSON.stringify(fresh, null, 2)}\n`, 0o600);
+  await syncFolder(dataDir);
   return fresh;
 }

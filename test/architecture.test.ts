@@ -120,7 +120,8 @@ function circles(of: Source[]): string[] {
       return;
     }
     if (done.has(path)) return;
-    for (const target of values.get(path) ?? []) visit(target, [...trail, path]);
+    // A component that shows itself within itself is recursion, not a circle.
+    for (const target of values.get(path) ?? []) if (target !== path) visit(target, [...trail, path]);
     done.add(path);
   };
   for (const path of values.keys()) visit(path, []);
