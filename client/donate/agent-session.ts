@@ -127,7 +127,7 @@ export class AgentSession {
       trouble: agent.phase === "waiting" || agent.phase === "refused" ? agent.reason : null,
       accepted: Math.max(0, agent.standing.accepted - before.accepted),
       rejected: Math.max(0, agent.standing.rejected - before.rejected),
-      acceptedByBackend: { wasm: 0, webgpu: 0, native: 0, ...agent.acknowledgedByBackend },
+      storedByBackend: { wasm: 0, webgpu: 0, native: 0, ...agent.acknowledgedByBackend },
       unacknowledged: agent.unacknowledged,
       coreSeconds: agent.node === null && agent.standing.coreSeconds === 0 ? null : agent.standing.coreSeconds,
       finding: this.#compute.finding,

@@ -1,6 +1,7 @@
 /** What the agent's worker asks of a compute worker. Plain data only: errors cross as outcomes. */
-import type { Capabilities, FailReason, KernelFiles } from "../../protocol/messages.ts";
+
 import type { GrainRun } from "../../kernels/run/grains.ts";
+import type { Capabilities, FailReason, KernelFiles } from "../../protocol/messages.ts";
 
 export type RunOutcome =
   | {
@@ -28,6 +29,8 @@ export interface Progress {
   grain: number;
   /** Of the whole request. */
   request: number;
+  /** As in RunOutcome. */
+  dispatches: number;
 }
 
 export interface ComputeApi {

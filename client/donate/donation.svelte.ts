@@ -12,7 +12,7 @@ declare global {
     queztl?: {
       readonly view: PageView;
       readonly gpuDispatches: number;
-      readonly acceptedByBackend: PageView["acceptedByBackend"];
+      readonly acceptedByBackend: PageView["storedByBackend"];
     };
   }
 }

@@ -75,7 +75,10 @@ export class GpuSlot {
     await this.open();
     if (!this.#capabilities) throw new ComputeError("device_lost", this.view.message || "there is no usable GPU");
     try {
-      const outcome = await this.#slot.run(run, signal, onProgress);
+      const outcome = await this.#slot.run(run, signal, (progress) => {
+        this.dispatches = progress.dispatches;
+        onProgress(progress);
+      });
       this.dispatches = outcome.dispatches;
       return outcome;
     } catch (error) {

@@ -15,7 +15,7 @@ import type { Calibration, ComputeApi, Progress, RunOutcome } from "./compute-ap
 export type RunGrains = (
   run: GrainRun,
   signal: AbortSignal,
-  onProgress: (progress: Progress) => void,
+  onProgress: (progress: Omit<Progress, "dispatches">) => void,
 ) => Promise<GrainRunAnswer>;
 
 /** The page draws a few times a second; more messages would only cost. */
@@ -33,7 +33,11 @@ export class KernelService implements ComputeApi {
     const abort = new AbortController();
     this.#abort = abort;
     try {
-      const answer = await this.runGrains(run, abort.signal, throttled(onProgress));
+      const answer = await this.runGrains(
+        run,
+        abort.signal,
+        throttled((progress) => onProgress({ ...progress, dispatches: this.dispatches() })),
+      );
       return {
         ok: true,
         ...answer,
@@ -82,7 +86,7 @@ function describe(run: GrainRun, partial: Uint8Array | undefined): string {
   }
 }
 
-function throttled(tell: (progress: Progress) => void): (progress: Progress) => void {
+function throttled<T>(tell: (progress: T) => void): (progress: T) => void {
   let last = Number.NEGATIVE_INFINITY;
   return (progress) => {
     const now = performance.now();

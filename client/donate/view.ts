@@ -36,10 +36,11 @@ export interface PageView {
   /** Why it is idle, in the coordinator's words. */
   reasons: Reason[];
   trouble: Trouble | null;
-  /** Slices of this session that the coordinator accepted and rejected. */
+  /** Results of this session that the coordinator accepted and rejected after checking them. */
   accepted: number;
   rejected: number;
-  acceptedByBackend: Record<Backend, number>;
+  /** Results of this session that the coordinator has stored; those not accepted yet are being checked. */
+  storedByBackend: Record<Backend, number>;
   /** Results computed that wait for their acknowledgement. */
   unacknowledged: number;
   /** Work accepted over all of this identity's sessions, in core-seconds; null until told. */
@@ -68,7 +69,7 @@ export const stoppedView: PageView = {
   trouble: null,
   accepted: 0,
   rejected: 0,
-  acceptedByBackend: { wasm: 0, webgpu: 0, native: 0 },
+  storedByBackend: { wasm: 0, webgpu: 0, native: 0 },
   unacknowledged: 0,
   coreSeconds: null,
   finding: "",
