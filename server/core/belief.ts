@@ -5,6 +5,7 @@
  */
 import type { Backend } from "../../protocol/messages.ts";
 import { slicePartials } from "../../protocol/partials.ts";
+import { waitForAuditor } from "./audits.ts";
 import type { CoreEvent, Effect } from "./events.ts";
 import { confirmGrains, rejectGrains } from "./grains.ts";
 import { afterConfirmation } from "./rounds.ts";
@@ -23,8 +24,7 @@ export function queueAudit(state: CoreState, job: Job, result: Result, partials:
     state: "queued",
     answer: null,
   };
-  state.audits.push({ job: job.id, result: result.id });
-  state.workVersion++;
+  waitForAuditor(state, job, result.id);
 }
 
 /** The judge recomputed what the result claims. */

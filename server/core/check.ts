@@ -119,8 +119,12 @@ function checkRing(state: CoreState): void {
     if (jobs !== submitter.runnable)
       fail(null, `submitter ${submitter.id} counts ${submitter.runnable} jobs, ${jobs} found`);
   }
-  for (const { job, result } of state.audits) {
-    const audit = state.jobs.get(job)?.results.get(result)?.audit;
-    if (audit && audit.state !== "queued") fail(null, `result ${result} waits for its audit, which is ${audit.state}`);
+  for (const [id, line] of state.audits) {
+    const job = state.jobs.get(id);
+    if (!job) fail(null, `audits of job ${id}, which ended, are in line`);
+    for (const result of line) {
+      const audit = job.results.get(result)?.audit;
+      if (audit && audit.state !== "queued") fail(job, `result ${result} waits for its audit, which is ${audit.state}`);
+    }
   }
 }

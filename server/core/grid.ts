@@ -33,7 +33,7 @@ export function createState(config: Partial<CoreConfig> = {}, epoch = 1): CoreSt
     submitters: new Map(),
     ring: [],
     ringAt: 0,
-    audits: [],
+    audits: new Map(),
     hungry: new Set(),
     tail: new Set(),
     fleetCoreSeconds: 0,

@@ -1,5 +1,6 @@
 /** Issues, extends and ends leases. */
 import type { Backend } from "../../protocol/messages.ts";
+import { waitForAuditor } from "./audits.ts";
 import type { CorePorts, Effect } from "./events.ts";
 import { cutGrains, reopenGrains, unleased } from "./grains.ts";
 import type { CoreState, Job, Lease, Node } from "./state.ts";
@@ -174,6 +175,5 @@ function requeueAudit(state: CoreState, job: Job, id: number): void {
   const result = job.results.get(id);
   if (!result?.audit || result.audit.state !== "leased") return;
   result.audit.state = "queued";
-  state.audits.push({ job: job.id, result: id });
-  state.workVersion++;
+  waitForAuditor(state, job, id);
 }

@@ -1,5 +1,6 @@
 /** Which slice goes to whom: audits first on own nodes, then new slices in turn, then copies of the last grains. */
 import type { Backend } from "../../protocol/messages.ts";
+import { nextInLine } from "./audits.ts";
 import type { CorePorts, Effect } from "./events.ts";
 import { type Assignment, issueLease } from "./leases.ts";
 import type { Range } from "./ranges.ts";
@@ -17,7 +18,7 @@ export function place(state: CoreState, now: number, ports: CorePorts, out: Effe
   let looks = state.hungry.size;
   for (const id of state.hungry) {
     if (looks-- <= 0) break;
-    if (state.ring.length === 0 && state.audits.length === 0 && state.tail.size === 0) return;
+    if (state.ring.length === 0 && state.audits.size === 0 && state.tail.size === 0) return;
     const node = state.nodes.get(id);
     if (!node || node.connection === null || node.draining) {
       state.hungry.delete(id);
@@ -67,29 +68,13 @@ export function misfit(node: Node, backend: Backend, job: Job): string | null {
 
 function nextAudit(state: CoreState, node: Node, backend: Backend): Assignment | null {
   if (!node.own) return null;
-  const most = Math.min(state.audits.length, 64);
-  for (let index = 0; index < most; index++) {
-    const waiting = state.audits[index] as { job: string; result: number };
-    const job = state.jobs.get(waiting.job);
-    const result = job?.results.get(waiting.result);
-    if (!job || !result?.audit || result.audit.state !== "queued") {
-      state.audits.splice(index, 1);
-      return nextAudit(state, node, backend);
-    }
-    if (misfit(node, backend, job)) continue;
-    state.audits.splice(index, 1);
-    result.audit.state = "leased";
-    const { grain } = result.audit;
-    return {
-      job,
-      lo: grain,
-      hi: grain + 1,
-      estimateMs: estimate(node, job, backend, 1),
-      audit: result.id,
-      copyOf: null,
-    };
-  }
-  return null;
+  const next = nextInLine(state, (job) => misfit(node, backend, job) === null);
+  if (!next?.result.audit) return null;
+  const { job, result } = next;
+  const { grain } = next.result.audit;
+  next.result.audit.state = "leased";
+  const estimateMs = estimate(node, job, backend, 1);
+  return { job, lo: grain, hi: grain + 1, estimateMs, audit: result.id, copyOf: null };
 }
 
 function nextSlice(state: CoreState, node: Node, backend: Backend): Assignment | null {
@@ -125,17 +110,20 @@ function firstFitting(
 
 /** The run of open grains that this node would get, sized to its speed; null when none is for it. */
 function cuttable(state: CoreState, node: Node, job: Job, backend: Backend): Range | null {
-  const first = job.open.first(sliceGrains(state, node, job, backend));
-  if (!first || job.ownOnly.size === 0) return first;
-  return node.own ? first : withoutOwnOnly(job);
+  const grains = sliceGrains(state, node, job, backend);
+  return node.own || job.ownOnly.size === 0 ? job.open.first(grains) : withoutOwnOnly(job, grains);
 }
 
 /** Volunteers failed on some grains: those are left to own nodes. */
-function withoutOwnOnly(job: Job): Range | null {
+function withoutOwnOnly(job: Job, grains: number): Range | null {
   for (const [lo, hi] of job.open.ranges) {
-    for (let grain = lo; grain < hi; grain++) {
-      if (!job.ownOnly.has(grain)) return [grain, grain + 1];
-    }
+    let from = lo;
+    while (from < hi && job.ownOnly.has(from)) from++;
+    if (from === hi) continue;
+    const most = Math.min(hi, from + grains);
+    let to = from + 1;
+    while (to < most && !job.ownOnly.has(to)) to++;
+    return [from, to];
   }
   return null;
 }
@@ -178,10 +166,16 @@ function nextCopy(state: CoreState, node: Node, backend: Backend, now: number): 
       const mine = estimate(node, job, backend, lease.hi - lo);
       if (!worthCopying(state, job, lease, mine, now)) continue;
       if (job.coverage.uncovered(lo, lease.hi).length === 0) continue;
+      if (!node.own && hasOwnOnly(job, lo, lease.hi)) continue;
       return { job, lo, hi: lease.hi, estimateMs: mine, audit: null, copyOf: lease };
     }
   }
   return null;
+}
+
+function hasOwnOnly(job: Job, lo: number, hi: number): boolean {
+  for (const grain of job.ownOnly) if (grain >= lo && grain < hi) return true;
+  return false;
 }
 
 function worthCopying(state: CoreState, job: Job, lease: Lease, mineMs: number, now: number): boolean {

@@ -1,6 +1,7 @@
 /** A job's way through its rounds: from accepted grains to the next round, or to the end. */
 import { grainsOf } from "../../kernels/contract.ts";
 import type { Reason } from "../../protocol/rest.ts";
+import { forgetAudits } from "./audits.ts";
 import type { CoreEvent, CoreWrite, Effect } from "./events.ts";
 import { reopenGrains } from "./grains.ts";
 import { removeLease } from "./leases.ts";
@@ -110,6 +111,7 @@ export function onFinished(
 export function onNext(state: CoreState, event: Extract<CoreEvent, { type: "next" }>, out: Effect[]): void {
   const job = state.jobs.get(event.job);
   if (job?.phase !== "finishing" || job.round !== event.round) return;
+  forgetAudits(state, job, out);
   startRound(job, event.round + 1, event.next.tasks, event.next.grainTasks, event.input);
   for (const id of job.sentTo) state.nodes.get(id)?.jobsSent.delete(job.id);
   job.sentTo.clear();
@@ -190,13 +192,15 @@ export function endJob(
   job.reason = reason;
   syncRunnable(state, job);
   dropLeases(state, job, end, out);
+  forgetAudits(state, job, out);
   const afterwards: Effect[] = [{ type: "ended", job: job.id, state: end }];
   for (const id of job.sentTo) {
     const node = state.nodes.get(id);
     if (!node?.jobsSent.delete(job.id) || node.connection === null) continue;
     out.push({ type: "send", connection: node.connection, message: { type: "forget", job: job.id } });
   }
-  if (job.judged) afterwards.push({ type: "judge", request: { type: "forget", job: job.id } });
+  // Also where it only compared: audits of a job whose partials are its output.
+  afterwards.push({ type: "judge", request: { type: "forget", job: job.id } });
   const write: CoreWrite = {
     type: "job.ended",
     job: job.id,

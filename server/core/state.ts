@@ -313,8 +313,8 @@ export interface CoreState {
   /** Submitters with runnable jobs, in turn. */
   ring: string[];
   ringAt: number;
-  /** Results that wait for an own node to replay a grain: job and result. */
-  audits: { job: string; result: number }[];
+  /** Results that wait for an own node to replay a grain, by job; the job served last stands last. */
+  audits: Map<string, number[]>;
   /** Nodes that could take another lease. */
   hungry: Set<string>;
   /** Jobs with leases but nothing left to cut: their last grains may be copied. */
