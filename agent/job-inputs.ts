@@ -1,16 +1,23 @@
 import type { JobDescription } from "../protocol/messages.ts";
 import { type BlobPort, ComputeError } from "./ports.ts";
 
+export interface Inputs {
+  /** The payload as parsed JSON. */
+  payload: unknown;
+  /** What earlier rounds produced, or null. */
+  input: Uint8Array | null;
+}
+
 const keptMax = 32;
 
-/** Payloads and inputs of jobs, fetched once where they travel as blobs. */
+/** Payloads and inputs of jobs, fetched once where they travel as blobs; and whether the job's kernels are what it pins. */
 export class JobInputs {
-  readonly #kept = new Map<string, Promise<{ payload: unknown; input: Uint8Array | null }>>();
+  readonly #kept = new Map<string, Promise<Inputs>>();
 
   constructor(private readonly blobs: BlobPort) {}
 
-  /** Rejects with ComputeError("payload_unavailable"). */
-  of(job: JobDescription): Promise<{ payload: unknown; input: Uint8Array | null }> {
+  /** Rejects with ComputeError: `kernel_mismatch` or `payload_unavailable`. */
+  of(job: JobDescription): Promise<Inputs> {
     const key = `${job.job}/${job.round}`;
     let given = this.#kept.get(key);
     if (!given) {
@@ -23,7 +30,8 @@ export class JobInputs {
     return given;
   }
 
-  async #load(job: JobDescription): Promise<{ payload: unknown; input: Uint8Array | null }> {
+  async #load(job: JobDescription): Promise<Inputs> {
+    await this.#checkKernel(job);
     try {
       const payload =
         "inline" in job.payload
@@ -34,4 +42,17 @@ export class JobInputs {
       throw new ComputeError("payload_unavailable", error instanceof Error ? error.message : String(error));
     }
   }
+
+  /** The job's kernel hash covers its whole kernel set, so that results are compared within one set only. */
+  async #checkKernel(job: JobDescription): Promise<void> {
+    const roles = Object.keys(job.files).sort();
+    const sorted = Object.fromEntries(roles.map((role) => [role, fileOf(job, role)]));
+    const found = await this.blobs.sha256Hex(new TextEncoder().encode(JSON.stringify(sorted)));
+    if (found === job.kernel) return;
+    throw new ComputeError("kernel_mismatch", `The job pins kernels ${job.kernel}, but its files are ${found}.`);
+  }
+}
+
+function fileOf(job: JobDescription, role: string): { sha256: string | undefined; bytes: number | undefined } {
+  return { sha256: job.files[role]?.sha256, bytes: job.files[role]?.bytes };
 }

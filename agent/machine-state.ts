@@ -31,6 +31,12 @@ export interface AgentLease {
   flushedAtMs: number;
 }
 
+/** Last words on a lease, said once the results before them were sent: they must not overtake finished grains. */
+export interface Deferred {
+  seqs: Set<number>;
+  words: NodeMessage;
+}
+
 /**
  * stopped -> connecting -> greeting -> online -> (waiting -> connecting ...) -> draining -> stopped
  * refused: the coordinator said that coming back is pointless.
@@ -41,7 +47,7 @@ export const phaseTransitions = {
   greeting: ["online", "waiting", "draining", "refused"],
   online: ["waiting", "draining", "refused"],
   waiting: ["connecting", "draining", "refused"],
-  draining: ["draining", "stopped"],
+  draining: ["stopped"],
   refused: ["connecting", "draining", "stopped"],
 } as const satisfies Record<string, readonly string[]>;
 export type Phase = keyof typeof phaseTransitions;
@@ -54,6 +60,7 @@ export interface AgentState {
   publicKey: Uint8Array;
   joinToken: string | null;
   capabilities: Capabilities;
+  /** What the owner wants; `offered` says what of it this machine can do now. */
   preferences: Preferences;
   node: string | null;
   own: boolean;
@@ -62,10 +69,12 @@ export interface AgentState {
   sign: boolean;
   attempts: number;
   reconnectAtMs: number;
-  /** Connecting and greeting may take this long. */
+  /** Connecting and greeting may take until then. */
   greetByMs: number;
   heardAtMs: number;
   heartbeatAtMs: number;
+  /** Until then slots may finish what they compute, while draining; null once computing has ended. */
+  finishByMs: number | null;
   drainByMs: number;
   drainReason: string;
   jobs: Map<string, JobDescription>;
@@ -75,10 +84,10 @@ export interface AgentState {
   /** Milliseconds of one grain, by job and backend: how many are asked for at once. */
   grainMs: Map<string, number>;
   unacknowledged: Map<number, KeptResult>;
+  unacknowledgedBytes: number;
   /** Results whose signature is being made. */
   signing: Set<number>;
-  /** What is said once a result was sent: a release or a failure must not overtake finished grains. */
-  deferred: Map<number, NodeMessage>;
+  deferred: Deferred[];
   nextSeq: number;
   idle: { code: string; message: string }[];
   standing: { accepted: number; rejected: number; coreSeconds: number };
@@ -96,6 +105,8 @@ export type AgentEvent =
   | { type: "received"; message: CoordinatorMessage; entropy: number }
   | { type: "hello.signed"; signature: Uint8Array }
   | { type: "result.signed"; seq: number; signature: Uint8Array }
+  /** The key could not sign: the result is given up, and its grains are computed elsewhere. */
+  | { type: "result.unsigned"; seq: number }
   | {
       type: "computed";
       backend: Backend;
@@ -119,7 +130,9 @@ export type AgentEvent =
   | { type: "preferences"; preferences: Preferences }
   | { type: "capabilities"; capabilities: Capabilities; reason: string }
   | { type: "calibrated"; speeds: Extract<NodeMessage, { type: "calibration" }>["speeds"] }
-  | { type: "tick" }
+  | { type: "tick"; entropy: number }
+  /** Slots finish the grains that they compute, for a moment; then as `stop`. */
+  | { type: "drain"; reason: string }
   | { type: "stop"; reason: string };
 
 export type AgentEffect =

@@ -1,19 +1,75 @@
-/** Leases and slots of a node: what is computed next, and when finished grains leave. */
+/** Leases and slots of a node: what is computed next, and how a lease ends. */
 import { limits } from "../protocol/limits.ts";
-import type { Backend, NodeMessage, ReleaseReason } from "../protocol/messages.ts";
-import { packPartials } from "../protocol/partials.ts";
+import type { Backend, CoordinatorMessage, NodeMessage, ReleaseReason } from "../protocol/messages.ts";
+import { canSend, offered } from "./machine-phase.ts";
+import { flushBytesMax, flushLease, isFull } from "./machine-results.ts";
 import { type AgentEffect, type AgentEvent, type AgentLease, type AgentState, allBackends } from "./machine-state.ts";
 
 /** Grains are asked for in batches that take about this long, so that fast slots do not wait for messages. */
 const batchMs: Record<Backend, number> = { wasm: 100, native: 200, webgpu: 200 };
 const batchGrainsMax = 256;
-/** Finished grains leave when they are this large together, whatever the time. */
-const flushBytesMax = 256 << 10;
+const grainMsKeptMax = 256;
+
+export const computedTo = (lease: AgentLease): number => lease.next + lease.partials.length;
+
+const paceKey = (lease: AgentLease): string => `${lease.job.job}/${lease.message.backend}`;
+
+/** Milliseconds that one slot takes for a grain of this lease's job; undefined until measured. */
+export const grainMsOf = (state: AgentState, lease: AgentLease): number | undefined =>
+  state.grainMs.get(paceKey(lease));
+
+/** Takes a lease in, or says at once why not. */
+export function onLease(
+  state: AgentState,
+  message: Extract<CoordinatorMessage, { type: "lease" }>,
+  now: number,
+  out: AgentEffect[],
+): void {
+  if (state.leases.has(message.lease)) return;
+  const job = state.jobs.get(message.job);
+  const refusal = refusalOf(state, message, job?.round);
+  if (refusal !== null || !job) {
+    if (refusal !== null && canSend(state)) out.push({ type: "send", messages: [refusal] });
+    return;
+  }
+  state.idle = [];
+  state.leases.set(message.lease, {
+    message,
+    job,
+    next: message.lo,
+    partials: [],
+    partialBytes: 0,
+    computeMs: 0,
+    build: "",
+    slot: null,
+    fraction: 0,
+    flushedAtMs: now,
+  });
+  fillSlots(state, out);
+}
+
+function refusalOf(
+  state: AgentState,
+  { lease, lo, hi, round, backend }: Extract<CoordinatorMessage, { type: "lease" }>,
+  jobRound: number | undefined,
+): NodeMessage | null {
+  if (state.phase === "draining") return { type: "release", lease, reason: "draining" };
+  if (state.phase !== "online") return { type: "release", lease, reason: "closing" };
+  if (lo >= hi || hi - lo > limits.sliceGrainsMax) {
+    return { type: "fail", lease, grain: lo, reason: "invalid_params", message: `No slice: grains ${lo} to ${hi}.` };
+  }
+  if (jobRound !== round) {
+    const message = `This node has no description of round ${round} of the job.`;
+    return { type: "fail", lease, grain: lo, reason: "payload_unavailable", message };
+  }
+  if (state.slots[backend].length === 0) return { type: "release", lease, reason: "slot_lost" };
+  if (state.leases.size >= limits.nodeLeasesMax) return { type: "release", lease, reason: "preferences" };
+  return null;
+}
 
 /** Gives free slots the next leases of their backend. */
 export function fillSlots(state: AgentState, out: AgentEffect[]): void {
-  if (state.phase === "draining" || state.phase === "stopped" || state.phase === "refused") return;
-  if (state.unacknowledged.size >= limits.unacknowledgedResultsMax) return;
+  if (state.phase === "draining" || state.phase === "stopped" || state.phase === "refused" || isFull(state)) return;
   for (const backend of allBackends) {
     const slots = state.slots[backend];
     for (let slot = 0; slot < slots.length; slot++) {
@@ -29,17 +85,15 @@ export function fillSlots(state: AgentState, out: AgentEffect[]): void {
 
 function waitingLease(state: AgentState, backend: Backend): AgentLease | undefined {
   for (const lease of state.leases.values()) {
-    if (lease.slot === null && lease.message.backend === backend) return lease;
+    if (lease.slot === null && lease.message.backend === backend && computedTo(lease) < lease.message.hi) return lease;
   }
   return undefined;
 }
 
-export const computedTo = (lease: AgentLease): number => lease.next + lease.partials.length;
-
 function computeNext(state: AgentState, lease: AgentLease, out: AgentEffect[]): void {
   const { backend, hi } = lease.message;
   const lo = computedTo(lease);
-  const known = state.grainMs.get(`${lease.job.job}/${backend}`);
+  const known = grainMsOf(state, lease);
   const batch = known === undefined ? 1 : Math.floor(batchMs[backend] / Math.max(known, 0.01));
   const grains = Math.max(1, Math.min(batch, batchGrainsMax, hi - lo));
   lease.fraction = 0;
@@ -56,6 +110,11 @@ export function onComputed(
   const lease = state.leases.get(event.lease);
   // The lease may have ended while its last grains were on their way.
   if (!lease || state.slots[event.backend][event.slot] !== event.lease || event.lo !== computedTo(lease)) return;
+  const fault = faultOf(event, lease);
+  if (fault !== null) {
+    onFailed(state, { ...event, type: "failed", grain: event.lo, reason: "internal", message: fault }, now, out);
+    return;
+  }
   // A result names one build: finished grains of another leave first.
   if (lease.partials.length > 0 && lease.build !== event.build) flushLease(state, lease, now, out);
   lease.build = event.build;
@@ -64,73 +123,78 @@ export function onComputed(
     lease.partials.push(partial);
     lease.partialBytes += partial.length + 2;
   }
-  learnGrainMs(state, lease, event.computeMs / Math.max(1, event.partials.length));
-  if (computedTo(lease) >= lease.message.hi) {
-    flushLease(state, lease, now, out);
-    dropLease(state, lease, out, false);
-  } else {
-    if (lease.partialBytes >= flushBytesMax) flushLease(state, lease, now, out);
-    if (state.phase !== "draining") computeNext(state, lease, out);
-  }
+  learnGrainMs(state, lease, event.computeMs / event.partials.length);
+  if (computedTo(lease) >= lease.message.hi || lease.partialBytes >= flushBytesMax) flushLease(state, lease, now, out);
+  if (computedTo(lease) >= lease.message.hi || isFull(state)) park(state, lease);
+  else if (state.phase === "draining") endWith(state, lease, released(lease, "draining"), false, now, out);
+  else computeNext(state, lease, out);
+  dropFinished(state);
   fillSlots(state, out);
 }
 
+/** What a backend must not answer, whatever the kernel did. */
+function faultOf(event: Extract<AgentEvent, { type: "computed" }>, lease: AgentLease): string | null {
+  const { length } = event.partials;
+  if (length === 0 || event.lo + length > lease.message.hi) return `The backend answered ${length} grains.`;
+  const large = event.partials.find((partial) => partial.length > limits.partialBytesMax);
+  return large ? `A partial has ${large.length} bytes; at most ${limits.partialBytesMax}.` : null;
+}
+
 function learnGrainMs(state: AgentState, lease: AgentLease, ms: number): void {
-  const key = `${lease.job.job}/${lease.message.backend}`;
-  const known = state.grainMs.get(key);
-  if (known === undefined && state.grainMs.size >= 256) state.grainMs.clear();
-  state.grainMs.set(key, known === undefined ? ms : known + (ms - known) / 3);
+  const known = grainMsOf(state, lease);
+  if (known === undefined && state.grainMs.size >= grainMsKeptMax) state.grainMs.clear();
+  state.grainMs.set(paceKey(lease), known === undefined ? ms : known + (ms - known) / 3);
 }
 
-/** Finished grains become a result, which is signed, kept and sent. */
-export function flushLease(state: AgentState, lease: AgentLease, now: number, out: AgentEffect[]): void {
-  lease.flushedAtMs = now;
-  if (lease.partials.length === 0) return;
-  const { message, job } = lease;
-  const lo = lease.next;
-  const hi = lo + lease.partials.length;
-  const seq = state.nextSeq++;
-  const result = {
-    seq,
-    lease: message.lease,
-    ticket: message.ticket,
-    job: message.job,
-    round: message.round,
-    leaseLo: message.lo,
-    leaseHi: message.hi,
-    lo,
-    hi,
-    backend: message.backend,
-    kernel: job.kernel,
-    build: lease.build,
-    partials: packPartials(lease.partials),
-    computeMs: lease.computeMs,
-    signature: new Uint8Array(0),
-  };
-  lease.next = hi;
-  lease.partials = [];
-  lease.partialBytes = 0;
-  lease.computeMs = 0;
-  state.signing.add(seq);
-  state.unacknowledged.set(seq, result);
-  out.push({ type: "sign.result", result });
+/** Takes a lease from its slot, which computes nothing now. */
+function park(state: AgentState, lease: AgentLease): void {
+  if (lease.slot !== null) state.slots[lease.message.backend][lease.slot] = null;
+  lease.slot = null;
+  lease.fraction = 0;
 }
 
-/** Finished grains must not wait on the node for longer than half of what the coordinator allows. */
-export function flushDue(state: AgentState, now: number, out: AgentEffect[]): void {
+function dropFinished(state: AgentState): void {
   for (const lease of state.leases.values()) {
-    if (lease.partials.length > 0 && now - lease.flushedAtMs >= state.flushMs / 2) flushLease(state, lease, now, out);
+    if (lease.slot === null && lease.next >= lease.message.hi) state.leases.delete(lease.message.lease);
   }
 }
 
-/** Forgets a lease; `abort` where its slot is still computing. */
-export function dropLease(state: AgentState, lease: AgentLease, out: AgentEffect[], abort = true): void {
-  state.leases.delete(lease.message.lease);
-  if (lease.slot === null) return;
-  const { backend } = lease.message;
-  state.slots[backend][lease.slot] = null;
-  if (abort) out.push({ type: "abort", backend, slot: lease.slot });
+/** After acknowledgements: grains that waited for room leave, and slots that waited for it go on. */
+export function goOn(state: AgentState, now: number, out: AgentEffect[]): void {
+  for (const lease of state.leases.values()) {
+    if (lease.partials.length > 0 && computedTo(lease) >= lease.message.hi) flushLease(state, lease, now, out);
+  }
+  dropFinished(state);
+  fillSlots(state, out);
 }
+
+export function onFailed(
+  state: AgentState,
+  event: Extract<AgentEvent, { type: "failed" }>,
+  now: number,
+  out: AgentEffect[],
+): void {
+  const lease = state.leases.get(event.lease);
+  if (!lease || state.slots[event.backend][event.slot] !== event.lease) return;
+  const { lease: id, grain, reason, message } = event;
+  endWith(state, lease, { type: "fail", lease: id, grain, reason, message: message.slice(0, 500) }, false, now, out);
+  fillSlots(state, out);
+}
+
+/** Forgets a lease and the grains of it that are in no result; `abort` where its slot is still computing. */
+export function dropLease(state: AgentState, lease: AgentLease, out: AgentEffect[], abort = true): void {
+  const { slot } = lease;
+  const { backend } = lease.message;
+  park(state, lease);
+  state.leases.delete(lease.message.lease);
+  if (abort && slot !== null) out.push({ type: "abort", backend, slot });
+}
+
+const released = (lease: AgentLease, reason: ReleaseReason): NodeMessage => ({
+  type: "release",
+  lease: lease.message.lease,
+  reason,
+});
 
 /** Hands in what is finished and gives the rest back. */
 export function releaseLease(
@@ -140,11 +204,11 @@ export function releaseLease(
   now: number,
   out: AgentEffect[],
 ): void {
-  endWith(state, lease, { type: "release", lease: lease.message.lease, reason }, true, now, out);
+  endWith(state, lease, released(lease, reason), true, now, out);
 }
 
 /** Ends a lease with last words, which follow the grains that are finished. */
-export function endWith(
+function endWith(
   state: AgentState,
   lease: AgentLease,
   words: NodeMessage,
@@ -152,17 +216,18 @@ export function endWith(
   now: number,
   out: AgentEffect[],
 ): void {
-  const seq = state.nextSeq;
   flushLease(state, lease, now, out);
   dropLease(state, lease, out, abort);
-  if (state.nextSeq > seq) state.deferred.set(seq, words);
-  else if (state.phase === "online") out.push({ type: "send", messages: [words] });
+  const before = [...state.signing].filter((seq) => state.unacknowledged.get(seq)?.lease === lease.message.lease);
+  if (before.length > 0) state.deferred.push({ seqs: new Set(before), words });
+  else if (canSend(state)) out.push({ type: "send", messages: [words] });
 }
 
-/** Fewer slots: the youngest leases of a backend beyond what is left go back. */
+/** As many slots as are offered. Fewer: what the last ones compute goes back, and what waits beyond two a slot. */
 export function resizeSlots(state: AgentState, now: number, out: AgentEffect[], reason: ReleaseReason): void {
+  const { slots: wantedSlots } = offered(state);
   for (const backend of allBackends) {
-    const wanted = state.preferences.slots[backend];
+    const wanted = wantedSlots[backend];
     const slots = state.slots[backend];
     while (slots.length > wanted) {
       const id = slots.at(-1);
@@ -172,6 +237,6 @@ export function resizeSlots(state: AgentState, now: number, out: AgentEffect[], 
     }
     while (slots.length < wanted) slots.push(null);
     const held = [...state.leases.values()].filter((lease) => lease.message.backend === backend && lease.slot === null);
-    for (const lease of wanted === 0 ? held : held.slice(2 * wanted)) releaseLease(state, lease, reason, now, out);
+    for (const lease of held.slice(2 * wanted)) releaseLease(state, lease, reason, now, out);
   }
 }

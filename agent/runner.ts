@@ -32,12 +32,16 @@ export interface RunnerOptions {
   report?(error: unknown): void;
 }
 
+type ComputeEffect = Extract<AgentEffect, { type: "compute" }>;
+
 const tickMs = 200;
 
 export class AgentRunner {
   readonly #state: AgentState;
   readonly #listeners = new Set<(view: AgentView) => void>();
   readonly #aborts = new Map<string, AbortController>();
+  /** The last request of each slot; never rejects. */
+  readonly #running = new Map<string, Promise<void>>();
   readonly #inputs: JobInputs;
   #connection: Connection | null = null;
   #connectionId = 0;
@@ -67,17 +71,28 @@ export class AgentRunner {
   /** Loads what an earlier run left unacknowledged, and connects. */
   async start(): Promise<void> {
     const { storage, clock } = this.options;
-    this.#dispatch({ type: "restored", results: await storage.load() });
-    this.#endTicks = clock.every(tickMs, () => this.#dispatch({ type: "tick" }));
+    const results = await storage.load();
+    this.#endTicks();
+    this.#dispatch({ type: "restored", results });
+    this.#endTicks = clock.every(tickMs, () => this.#dispatch({ type: "tick", entropy: clock.random() }));
     this.#dispatch({ type: "start" });
   }
 
   /** Stops computing at once, hands in what is finished, and resolves within a second. */
   stop(reason = "stopped"): Promise<void> {
+    return this.#end({ type: "stop", reason });
+  }
+
+  /** Finishes the grains that are being computed, for 1.5 s at most, then as `stop`. */
+  drain(reason = "draining"): Promise<void> {
+    return this.#end({ type: "drain", reason });
+  }
+
+  #end(event: AgentEvent): Promise<void> {
     if (this.#state.phase === "stopped") return Promise.resolve();
     return new Promise((resolve) => {
       this.#stopped.push(resolve);
-      this.#dispatch({ type: "stop", reason });
+      this.#dispatch(event);
     });
   }
 
@@ -102,6 +117,7 @@ export class AgentRunner {
         this.#connect();
         return;
       case "disconnect":
+        this.#connectionId++;
         this.#connection?.close();
         this.#connection = null;
         return;
@@ -121,7 +137,7 @@ export class AgentRunner {
         this.options.storage.forget(effect.seqs).catch((error: unknown) => this.options.report?.(error));
         return;
       case "compute":
-        void this.#compute(effect);
+        this.#queue(effect);
         return;
       case "abort":
         this.#aborts.get(`${effect.backend}/${effect.slot}`)?.abort();
@@ -175,8 +191,13 @@ export class AgentRunner {
   }
 
   async #signHello(nonce: Uint8Array): Promise<void> {
-    const signature = await this.options.identity.sign(helloBytes(nonce, this.#state.session));
-    this.#dispatch({ type: "hello.signed", signature });
+    try {
+      const signature = await this.options.identity.sign(helloBytes(nonce, this.#state.session));
+      this.#dispatch({ type: "hello.signed", signature });
+    } catch (error) {
+      // Without a hello the greeting times out, and is tried again.
+      this.options.report?.(error);
+    }
   }
 
   async #signResult(result: KeptResult): Promise<void> {
@@ -187,14 +208,26 @@ export class AgentRunner {
       this.#dispatch({ type: "result.signed", seq: result.seq, signature });
     } catch (error) {
       this.options.report?.(error);
+      this.#dispatch({ type: "result.unsigned", seq: result.seq });
     }
   }
 
-  async #compute(effect: Extract<AgentEffect, { type: "compute" }>): Promise<void> {
-    const { backend, slot, lease, job, lo, hi } = effect;
-    const key = `${backend}/${slot}`;
+  /** A slot computes one request at a time: after an abort the next one waits until the last has ended. */
+  #queue(effect: ComputeEffect): void {
+    const key = `${effect.backend}/${effect.slot}`;
     const abort = new AbortController();
     this.#aborts.set(key, abort);
+    const done = (this.#running.get(key) ?? Promise.resolve()).then(() => this.#compute(effect, abort));
+    this.#running.set(key, done);
+    void done.then(() => {
+      if (this.#aborts.get(key) === abort) this.#aborts.delete(key);
+      if (this.#running.get(key) === done) this.#running.delete(key);
+    });
+  }
+
+  async #compute(effect: ComputeEffect, abort: AbortController): Promise<void> {
+    if (abort.signal.aborted) return;
+    const { backend, slot, lease, job, lo, hi } = effect;
     try {
       const given = await this.#inputs.of(job);
       const request = {
@@ -222,8 +255,6 @@ export class AgentRunner {
         reason: known ? error.reason : "internal",
         message: error instanceof Error ? error.message : String(error),
       });
-    } finally {
-      if (this.#aborts.get(key) === abort) this.#aborts.delete(key);
     }
   }
 

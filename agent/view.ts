@@ -1,6 +1,6 @@
 import type { Backend } from "../protocol/messages.ts";
 import type { AgentState, Phase } from "./machine-state.ts";
-import { computedTo } from "./machine-work.ts";
+import { computedTo, grainMsOf } from "./machine-work.ts";
 
 /** What a page or a log shows of a node: plain data. */
 export interface AgentView {
@@ -18,8 +18,10 @@ export interface AgentView {
     slot: number | null;
     grains: number;
     done: number;
-    /** Part of the grain that is being computed. */
+    /** Part of the grains that are being computed. */
     fraction: number;
+    /** Milliseconds of one grain on one slot; null until measured. */
+    grainMs: number | null;
   }[];
   /** Accepted and rejected slices and core-seconds of this identity, as the coordinator says. */
   standing: { accepted: number; rejected: number; coreSeconds: number };
@@ -47,6 +49,7 @@ export function viewOf(state: AgentState): AgentView {
       grains: lease.message.hi - lease.message.lo,
       done: computedTo(lease) - lease.message.lo,
       fraction: lease.fraction,
+      grainMs: grainMsOf(state, lease) ?? null,
     })),
     standing: { ...state.standing },
     acknowledgedByBackend: { ...state.acknowledgedByBackend },
