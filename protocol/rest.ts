@@ -59,6 +59,8 @@ export const jobViewSchema = z
       grains_leased: z.number(),
       slices_accepted: z.number(),
       slices_by_backend: z.record(z.string(), z.number()),
+      /** Of tabs and of native workers, as "tab:webgpu"; counted since the coordinator's last start. */
+      slices_by_node_kind: z.record(z.string(), z.number()),
     }),
     timings: z.object({
       submitted_at: z.string(),

@@ -51,6 +51,7 @@ export function openJobView(state: CoreState, job: Job, now: number): JobView {
       grains_leased: leased,
       slices_accepted: job.stats.acceptedResults,
       slices_by_backend: { ...job.stats.slicesByBackend },
+      slices_by_node_kind: { ...job.stats.slicesByNodeKind },
     },
     timings: {
       submitted_at: iso(job.createdAtMs),
@@ -91,6 +92,7 @@ export function endedJobView(record: JobRecord, round: RoundRecord | undefined):
       grains_leased: 0,
       slices_accepted: stats.acceptedResults,
       slices_by_backend: stats.slicesByBackend,
+      slices_by_node_kind: stats.slicesByNodeKind,
     },
     timings: {
       submitted_at: iso(record.createdAtMs),

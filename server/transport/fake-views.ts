@@ -36,6 +36,7 @@ export function fakeJob(id: string, request: SubmitRequest): JobView {
       grains_leased: 0,
       slices_accepted: 0,
       slices_by_backend: {},
+      slices_by_node_kind: {},
     },
     timings: {
       submitted_at: "2026-01-01T00:00:00.000Z",
