@@ -33,8 +33,7 @@ export function issueLease(
     cutGrains(state, job, lo, hi, id);
   }
   // What the node holds already for this backend is computed first.
-  const slots = Math.max(1, node.preferences.slots[backend]);
-  const waitMs = assignment.estimateMs * (1 + node.held[backend] / slots);
+  const waitMs = assignment.estimateMs + aheadMs(state, node, backend);
   const { leaseMsMin, leaseEstimatesMax } = state.config;
   const lease: Lease = {
     id,
@@ -64,6 +63,17 @@ export function issueLease(
   job.startedAtMs ??= now;
   sendLease(state, node, job, lease, now, out);
   return lease;
+}
+
+/** Estimated time until a slot of the node is through with what it holds for this backend. */
+function aheadMs(state: CoreState, node: Node, backend: Backend): number {
+  let sum = 0;
+  for (const id of node.leases) {
+    const lease = state.leases.get(id);
+    if (lease?.backend !== backend) continue;
+    sum += lease.estimateMs * (1 - (lease.next - lease.lo) / (lease.hi - lease.lo));
+  }
+  return sum / Math.max(1, node.preferences.slots[backend]);
 }
 
 /** Puts a lease into the books: the job's, the node's and the grid's. */

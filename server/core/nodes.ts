@@ -8,6 +8,9 @@ import { speedKey } from "./speed.ts";
 import type { CoreState, HeldLease, Job, Lease, Node } from "./state.ts";
 import { charge, syncRunnable } from "./turns.ts";
 
+/** Speeds kept of one node; calibrations beyond are ignored. */
+const speedsMax = 256;
+
 type HelloEvent = Extract<CoreEvent, { type: "hello" }>;
 
 /** A connection proved an identity. */
@@ -228,6 +231,7 @@ export function onMessage(
     case "calibration":
       for (const { workload, backend, opsPerSecond } of message.speeds) {
         const key = speedKey(workload, backend);
+        if (!node.speeds.has(key) && node.speeds.size >= speedsMax) continue;
         if (!node.speeds.get(key)?.samples) node.speeds.set(key, { opsPerSecond, samples: 0 });
       }
       wake(state, node);

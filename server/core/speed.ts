@@ -35,14 +35,14 @@ export function learnSpeed(
 export function slotSpeed(node: Node, job: Job, backend: Backend): { coreSeconds: number; samples: number } {
   const known = node.speeds.get(speedKey(job.workload.type, backend));
   if (known) return { coreSeconds: known.opsPerSecond / job.workload.opsPerCoreSecond, samples: known.samples };
-  return { coreSeconds: assumed[backend], samples: 0 };
+  return { coreSeconds: node.pace.get(backend) ?? assumed[backend], samples: 0 };
 }
 
 /** A lease ran out: the node is slower than it was believed to be. */
 export function slowDown(node: Node, job: Job, backend: Backend): void {
   const key = speedKey(job.workload.type, backend);
   const known: Speed = node.speeds.get(key) ?? {
-    opsPerSecond: assumed[backend] * job.workload.opsPerCoreSecond,
+    opsPerSecond: slotSpeed(node, job, backend).coreSeconds * job.workload.opsPerCoreSecond,
     samples: 0,
   };
   node.speeds.set(key, { opsPerSecond: known.opsPerSecond / 2, samples: known.samples });

@@ -37,6 +37,8 @@ function dequeue(state: CoreState, job: Job): void {
   queue.remove(job);
   if (queue.size === 0) submitter.queues.delete(job.needsClass);
   if (--submitter.runnable === 0) leaveRing(state, submitter);
+  // Also where a late result, not a lease, took the last open grains: what is out may be copied.
+  if (job.open.size === 0 && job.claimed === job.grains && job.leases.size > 0) state.tail.add(job.id);
 }
 
 function leaveRing(state: CoreState, submitter: Submitter): void {

@@ -1,0 +1,158 @@
+import { describe, expect, it } from "vitest";
+import { TestGrid } from "./harness.ts";
+import { idleReasons, waitingReasons } from "./reasons.ts";
+import type { Lease } from "./state.ts";
+
+const first = (grid: TestGrid, node: string) => grid.leasesOf(node)[0] as Lease;
+
+describe("slices", () => {
+  it("grow with what is learnt, up to ten seconds of the slot's own speed", () => {
+    const grid = new TestGrid({ leasesPerSlot: 1 });
+    grid.join("own", { own: true, speed: 10 });
+    grid.submit("j", { grains: 100_000, output: "rows" });
+    const sizes: number[] = [];
+    for (let count = 0; count < 6; count++) {
+      const lease = first(grid, "own");
+      sizes.push(lease.hi - lease.lo);
+      grid.answer(lease, { ms: 100 * (lease.hi - lease.lo) });
+    }
+    expect(sizes).toEqual([10, 20, 40, 80, 100, 100]);
+  });
+
+  it("of an unmeasured workload start from what the slot reached with others", () => {
+    const grid = new TestGrid({ leasesPerSlot: 1 });
+    grid.join("own", { own: true, speed: 0.5 });
+    const node = grid.state.nodes.get("own");
+    node?.speeds.clear();
+    node?.pace.set("wasm", 40);
+    grid.submit("j", { grains: 100_000 });
+    expect(first(grid, "own").hi).toBe(40);
+  });
+
+  it("go only where they may and can run", () => {
+    const grid = new TestGrid();
+    grid.submit("j", { engines: ["ffmpeg"] });
+    grid.join("v");
+    grid.join("off", { preferences: { slots: { wasm: 1, webgpu: 0, native: 0 }, families: [], name: null } });
+    grid.join("gpu", { preferences: { slots: { wasm: 0, webgpu: 1, native: 0 }, families: ["toys"], name: null } });
+    grid.pass(1_000);
+    const node = (id: string) => idleReasons(grid.state, grid.state.nodes.get(id) as never, grid.now)[0]?.code;
+    expect([node("v"), node("off"), node("gpu")]).toEqual(["engine", "family_off", "backend"]);
+    const job = grid.state.jobs.get("j") as never;
+    expect(waitingReasons(grid.state, job).map(({ code }) => code)).toEqual(["engine", "family_off", "backend"]);
+    grid.join("fit", { capabilities: { engines: ["ffmpeg"] } });
+    expect(grid.leasesOf("fit")).toHaveLength(2);
+  });
+});
+
+describe("leases", () => {
+  it("are extended by progress, at most to their bound, and then expire: only what is missing is cut again", () => {
+    const grid = new TestGrid({ leasesPerSlot: 1 });
+    grid.join("v", { speed: 1 });
+    const job = grid.submit("j", { grains: 8, cost: 1 });
+    grid.say("v", { type: "release", lease: first(grid, "v").id, reason: "stopped" });
+    const lease = first(grid, "v");
+    grid.answer(lease, { hi: 1 });
+    const next = first(grid, "v");
+    const started = grid.now;
+    let fraction = 0;
+    while (grid.state.leases.has(next.id)) {
+      fraction = Math.min(1, fraction + 0.001);
+      grid.say("v", { type: "progress", leases: [{ lease: next.id, done: 0, fraction }] }).pass(1_000);
+      const { deadlineMs, deadlineMsMax } = grid.state.leases.get(next.id) ?? next;
+      expect(deadlineMs).toBeLessThanOrEqual(deadlineMsMax);
+    }
+    expect(grid.now - started).toBeGreaterThan(29_000);
+    expect(grid.now - started).toBeLessThan(32_000);
+    expect(grid.take("note").map(({ code }) => code)).toContain("lease_expired");
+    expect(job.coverage.uncovered(0, 8)).toEqual([[1, 8]]);
+  });
+
+  it("without progress expire sooner, and keep the finished prefix", () => {
+    const grid = new TestGrid({ leasesPerSlot: 1 });
+    grid.join("v", { speed: 100 });
+    const job = grid.submit("j", { grains: 10, cost: 0.01 });
+    const lease = first(grid, "v");
+    grid.answer(lease, { hi: 3 });
+    grid.join("w", { speed: 100 }).say("v", { type: "bye", reason: "" });
+    expect(first(grid, "w")).toMatchObject({ lo: 3, hi: 10 });
+    expect(job.candidateGrains).toBe(3);
+  });
+
+  it("that wait behind long ones are given the time", () => {
+    const grid = new TestGrid({ leasesPerSlot: 2 });
+    grid.join("v", { speed: 0.01 });
+    grid.submit("slow", { grains: 1, cost: 1 });
+    const job = grid.submit("quick", { grains: 1, cost: 0.001 });
+    const [long, short] = grid.leasesOf("v");
+    expect(long?.estimateMs).toBe(100_000);
+    expect(short?.job).toBe("quick");
+    expect((short?.deadlineMs as number) - grid.now).toBeGreaterThan(100_000);
+    expect(job.leases.size).toBe(1);
+  });
+});
+
+/** Job j's last grains are with a slow node; a fast one is idle. */
+function tail(): { grid: TestGrid; slow: Lease } {
+  const grid = new TestGrid({ leasesPerSlot: 1 });
+  grid.join("slow", { speed: 0.1 });
+  grid.submit("j", { grains: 1, cost: 1 });
+  const slow = first(grid, "slow");
+  grid.join("fast", { speed: 10 });
+  return { grid, slow };
+}
+
+describe("copies of the last grains", () => {
+  it("go to a faster node, once, and never to the same", () => {
+    const { grid, slow } = tail();
+    expect(first(grid, "fast")).toMatchObject({ lo: 0, hi: 1, twin: slow.id, speculative: true });
+    grid.join("faster", { speed: 100 });
+    expect(grid.leasesOf("faster")).toEqual([]);
+    expect(grid.leasesOf("slow")).toHaveLength(1);
+  });
+
+  it("win: the slow node's lease is called off, and its late result is spare", () => {
+    const { grid, slow } = tail();
+    grid.take("send");
+    grid.answer(first(grid, "fast"));
+    expect(grid.leasesOf("slow")).toEqual([]);
+    expect(grid.take("send").map(({ message }) => message)).toContainEqual({
+      type: "revoke",
+      lease: slow.id,
+      reason: "done_elsewhere",
+    });
+    const seq = grid.answer(slow);
+    expect(grid.ackOf(seq)).toBeNull();
+    expect(grid.state.jobs.get("j")?.stats.spareResults).toBe(1);
+  });
+
+  it("lose: the copy is called off", () => {
+    const { grid, slow } = tail();
+    grid.answer(slow);
+    expect(grid.leasesOf("fast")).toEqual([]);
+  });
+
+  it("go on when the slow node goes, and come to nothing only when both do", () => {
+    const { grid } = tail();
+    grid.leave("slow").pass(6_000);
+    const job = grid.state.jobs.get("j");
+    expect(job?.open.size).toBe(0);
+    expect(first(grid, "fast")).toMatchObject({ twin: null, speculative: false });
+    grid.say("fast", { type: "bye", reason: "" });
+    expect(job?.open.size).toBe(1);
+  });
+
+  it("are made too where a late result covered the last open grains", () => {
+    const grid = new TestGrid({ leasesPerSlot: 1 });
+    grid.join("gone", { speed: 100 });
+    grid.submit("j", { grains: 10, cost: 1 });
+    const late = first(grid, "gone");
+    expect([late.lo, late.hi]).toEqual([0, 10]);
+    grid.leave("gone").join("gone", { session: "later", slots: 0 });
+    grid.join("slow", { speed: 0.1 });
+    expect(first(grid, "slow")).toMatchObject({ lo: 0, hi: 1 });
+    grid.answer({ ...late }, { lo: 1, hi: 10 });
+    grid.join("fast", { speed: 10 });
+    expect(first(grid, "fast")).toMatchObject({ lo: 0, hi: 1, speculative: true });
+  });
+});
