@@ -21,7 +21,9 @@ export class GpuSlot {
   #opening: Promise<void> | null = null;
   #closed = false;
   view: GpuView = { state: "off", message: "", name: "" };
-  dispatches = 0;
+  /** Dispatches of the present worker, and of those before it. */
+  #dispatches = 0;
+  #dispatchesBefore = 0;
 
   constructor(
     create: () => Worker,
@@ -34,6 +36,9 @@ export class GpuSlot {
     });
   }
 
+  get dispatches(): number {
+    return this.#dispatchesBefore + this.#dispatches;
+  }
   get capabilities(): GpuCapabilities | null {
     return this.#capabilities;
   }
@@ -76,10 +81,10 @@ export class GpuSlot {
     if (!this.#capabilities) throw new ComputeError("device_lost", this.view.message || "there is no usable GPU");
     try {
       const outcome = await this.#slot.run(run, signal, (progress) => {
-        this.dispatches = progress.dispatches;
+        this.#dispatches = progress.dispatches;
         onProgress(progress);
       });
-      this.dispatches = outcome.dispatches;
+      this.#dispatches = outcome.dispatches;
       return outcome;
     } catch (error) {
       // Nobody asked for the end of this grain: its device went away under it.
@@ -102,6 +107,8 @@ export class GpuSlot {
   #lost(message: string): void {
     if (this.#closed) return;
     this.#losses += 1;
+    this.#dispatchesBefore += this.#dispatches;
+    this.#dispatches = 0;
     this.#slot.close();
     this.#opening = null;
     if (this.#losses >= lossesMax) {
