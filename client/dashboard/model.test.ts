@@ -3,6 +3,7 @@ import type { FeedEvent, JobView, NetworkStatus, NodeView } from "../../protocol
 import {
   addPoint,
   applyFeed,
+  elapsedSeconds,
   emptyModel,
   type History,
   historyPointsMax,
@@ -19,11 +20,12 @@ const status = (total: number): Omit<NetworkStatus, "nodes"> =>
   ({ registry: { total_nodes: total } }) as unknown as NetworkStatus;
 
 test("a snapshot replaces, a change adds, updates and removes", () => {
-  const first = applyFeed(emptyModel, {
+  const snapshot: FeedEvent = {
     event: "snapshot",
     status: { ...status(2), nodes: [node("a"), node("b")] } as NetworkStatus,
     jobs: [job("old", 1), job("new", 2)],
-  });
+  };
+  const first = applyFeed(emptyModel, snapshot, 1000);
   expect([...first.jobs.keys()]).toEqual(["new", "old"]);
   const change: FeedEvent = {
     event: "change",
@@ -32,21 +34,34 @@ test("a snapshot replaces, a change adds, updates and removes", () => {
     gone_nodes: ["b"],
     jobs: [job("newest", 3)],
   };
-  const second = applyFeed(first, change);
+  const second = applyFeed(first, change, 2000);
   expect([...second.nodes.keys()].sort()).toEqual(["a", "c"]);
   expect(second.nodes.get("a")?.name).toBe("Ada");
   expect([...second.jobs.keys()]).toEqual(["newest", "new", "old"]);
   expect([...first.nodes.keys()]).toEqual(["a", "b"]);
-  const again = applyFeed(second, { event: "snapshot", status: { ...status(0), nodes: [] } as never, jobs: [] });
-  expect(again.nodes.size).toBe(0);
+  expect(Object.fromEntries(second.toldAtMs)).toEqual({ new: 1000, old: 1000, newest: 2000 });
+  const again = applyFeed(second, { ...snapshot, status: { ...status(0), nodes: [] } as never, jobs: [] }, 3000);
+  expect([again.nodes.size, again.jobs.size, again.toldAtMs.size]).toEqual([0, 0, 0]);
 });
 
 test("open jobs are never dropped from the page for ended ones", () => {
   const jobs = [job("open", 0, "running"), ...Array.from({ length: jobsMax + 50 }, (_, at) => job(`j${at}`, at + 1))];
-  const model = applyFeed(emptyModel, { event: "snapshot", status: { ...status(0), nodes: [] } as never, jobs });
+  const model = applyFeed(emptyModel, { event: "snapshot", status: { ...status(0), nodes: [] } as never, jobs }, 0);
   expect(model.jobs.size).toBe(jobsMax);
   expect(model.jobs.has("open")).toBe(true);
   expect(model.jobs.has("j0")).toBe(false);
+});
+
+test("an open job's time goes on between two events, an ended one's does not", () => {
+  const timed = (id: string, status: JobView["status"]): JobView =>
+    ({ ...job(id, 0, status), timings: { submitted_at: "", elapsed_seconds: 4 } }) as JobView;
+  const jobs = [timed("open", "queued"), timed("ended", "completed")];
+  const model = applyFeed(
+    emptyModel,
+    { event: "snapshot", status: { ...status(0), nodes: [] } as never, jobs },
+    10_000,
+  );
+  expect(jobs.map((each) => elapsedSeconds(model, each, 13_000))).toEqual([7, 4]);
 });
 
 test("nodes are ordered online, own, name", () => {

@@ -6,30 +6,43 @@ export interface Model {
   nodes: ReadonlyMap<string, NodeView>;
   /** Newest first. */
   jobs: ReadonlyMap<string, JobView>;
+  /** When each job was last told of, in this page's milliseconds. */
+  toldAtMs: ReadonlyMap<string, number>;
 }
 
 /** Jobs kept on the page; the oldest that ended go first. */
 export const jobsMax = 200;
 
-export const emptyModel: Model = { status: null, nodes: new Map(), jobs: new Map() };
+export const emptyModel: Model = { status: null, nodes: new Map(), jobs: new Map(), toldAtMs: new Map() };
 
 /** The model after one event of the feed. */
-export function applyFeed(model: Model, event: FeedEvent): Model {
+export function applyFeed(model: Model, event: FeedEvent, nowMs: number): Model {
   if (event.event === "snapshot") {
     const { nodes, ...status } = event.status;
     return {
       status,
       nodes: new Map(nodes.map((node) => [node.node_id, node])),
       jobs: newestFirst(event.jobs),
+      toldAtMs: new Map(event.jobs.map((job) => [job.task_id, nowMs])),
     };
   }
   const nodes = new Map(model.nodes);
   for (const id of event.gone_nodes) nodes.delete(id);
   for (const node of event.nodes) nodes.set(node.node_id, node);
-  if (event.jobs.length === 0) return { status: event.status, nodes, jobs: model.jobs };
+  if (event.jobs.length === 0) return { ...model, status: event.status, nodes };
   const jobs = new Map(model.jobs);
   for (const job of event.jobs) jobs.set(job.task_id, job);
-  return { status: event.status, nodes, jobs: newestFirst([...jobs.values()]) };
+  const kept = newestFirst([...jobs.values()]);
+  const toldAtMs = new Map([...model.toldAtMs].filter(([id]) => kept.has(id)));
+  for (const job of event.jobs) if (kept.has(job.task_id)) toldAtMs.set(job.task_id, nowMs);
+  return { status: event.status, nodes, jobs: kept, toldAtMs };
+}
+
+/** Seconds since a job was submitted: as told, and going on while it is open and the feed says nothing new. */
+export function elapsedSeconds(model: Model, job: JobView, nowMs: number): number {
+  const told = model.toldAtMs.get(job.task_id);
+  if (!isOpen(job) || told === undefined) return job.timings.elapsed_seconds;
+  return job.timings.elapsed_seconds + Math.max(0, nowMs - told) / 1000;
 }
 
 const isOpen = (job: JobView): boolean => job.status === "queued" || job.status === "running";

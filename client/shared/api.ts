@@ -56,8 +56,11 @@ export function toApiError(status: number, body: unknown): ApiError {
   return new ApiError(status, detail, problem);
 }
 
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
+
 /** What went wrong, as one sentence or two. */
 export function errorText(error: unknown): string {
-  if (error instanceof ApiError && error.problem?.remedy) return `${error.message} ${error.problem.remedy}`;
-  return error instanceof Error ? error.message : String(error);
+  const text = sentence(error instanceof Error ? error.message : String(error));
+  const remedy = error instanceof ApiError ? error.problem?.remedy : undefined;
+  return remedy ? `${text} ${sentence(remedy)}` : text;
 }
