@@ -21,7 +21,7 @@ export function remember(state: AgentState, result: KeptResult): void {
   state.unacknowledgedBytes += result.partials.length;
 }
 
-function forgetResult(state: AgentState, seq: number): void {
+export function forgetResult(state: AgentState, seq: number): void {
   const result = state.unacknowledged.get(seq);
   if (!result) return;
   state.unacknowledged.delete(seq);
@@ -97,13 +97,8 @@ export function onResultSigned(state: AgentState, seq: number, signature: Uint8A
   sayDeferred(state, seq, out);
 }
 
-export function onResultUnsigned(state: AgentState, seq: number, out: AgentEffect[]): void {
-  if (!state.signing.delete(seq)) return;
-  forgetResult(state, seq);
-  sayDeferred(state, seq, out);
-}
-
-function sayDeferred(state: AgentState, seq: number, out: AgentEffect[]): void {
+/** What waited for this result alone is said. */
+export function sayDeferred(state: AgentState, seq: number, out: AgentEffect[]): void {
   for (const deferred of state.deferred) {
     if (deferred.seqs.delete(seq) && deferred.seqs.size === 0 && canSend(state)) {
       out.push({ type: "send", messages: [deferred.words] });

@@ -2,7 +2,7 @@
 import { limits } from "../protocol/limits.ts";
 import type { Backend, CoordinatorMessage, NodeMessage, ReleaseReason } from "../protocol/messages.ts";
 import { canSend, offered } from "./machine-phase.ts";
-import { flushBytesMax, flushLease, isFull } from "./machine-results.ts";
+import { flushBytesMax, flushLease, forgetResult, isFull, sayDeferred } from "./machine-results.ts";
 import { type AgentEffect, type AgentEvent, type AgentLease, type AgentState, allBackends } from "./machine-state.ts";
 
 /** Grains are asked for in batches that take about this long, so that fast slots do not wait for messages. */
@@ -178,6 +178,20 @@ export function onFailed(
   if (!lease || state.slots[event.backend][event.slot] !== event.lease) return;
   const { lease: id, grain, reason, message } = event;
   endWith(state, lease, { type: "fail", lease: id, grain, reason, message: message.slice(0, 500) }, false, now, out);
+  fillSlots(state, out);
+}
+
+/** A result that cannot be signed is given up. Its lease fails, so that its grains are computed elsewhere. */
+export function onResultUnsigned(state: AgentState, seq: number, now: number, out: AgentEffect[]): void {
+  const result = state.unacknowledged.get(seq);
+  if (!result || !state.signing.delete(seq)) return;
+  forgetResult(state, seq);
+  const message = "A result could not be signed.";
+  const words: NodeMessage = { type: "fail", lease: result.lease, grain: result.lo, reason: "internal", message };
+  const lease = state.leases.get(result.lease);
+  if (lease) endWith(state, lease, words, true, now, out);
+  else if (canSend(state)) out.push({ type: "send", messages: [words] });
+  sayDeferred(state, seq, out);
   fillSlots(state, out);
 }
 

@@ -6,10 +6,19 @@ import { limits } from "../protocol/limits.ts";
 import type { Capabilities, CoordinatorMessage, Preferences } from "../protocol/messages.ts";
 import { drain, goOnDraining, sayGoodbye, stop } from "./machine-drain.ts";
 import { canSend, move, offered } from "./machine-phase.ts";
-import { flushDue, flushLease, onAck, onResultSigned, onResultUnsigned, remember } from "./machine-results.ts";
+import { flushDue, flushLease, onAck, onResultSigned, remember } from "./machine-results.ts";
 import { connect, hello, onChallenge, onClosed, onRefuse, onSilence, onWelcome } from "./machine-session.ts";
 import type { AgentEffect, AgentEvent, AgentState, KeptResult } from "./machine-state.ts";
-import { dropLease, fillSlots, goOn, onComputed, onFailed, onLease, resizeSlots } from "./machine-work.ts";
+import {
+  dropLease,
+  fillSlots,
+  goOn,
+  onComputed,
+  onFailed,
+  onLease,
+  onResultUnsigned,
+  resizeSlots,
+} from "./machine-work.ts";
 
 const jobsMax = 256;
 /** The coordinator answers every heartbeat; after so many without an answer, and some grace, it is silent. */
@@ -94,7 +103,7 @@ function take(state: AgentState, event: AgentEvent, now: number, out: AgentEffec
       sayGoodbye(state, now, out);
       return;
     case "result.unsigned":
-      onResultUnsigned(state, event.seq, out);
+      onResultUnsigned(state, event.seq, now, out);
       sayGoodbye(state, now, out);
       return;
     case "computed":
