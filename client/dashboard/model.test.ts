@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { FeedEvent, JobView, NetworkStatus, NodeView } from "../../protocol/rest.ts";
 import {
+  addJobs,
   addPoint,
   applyFeed,
   elapsedSeconds,
@@ -50,6 +51,19 @@ test("open jobs are never dropped from the page for ended ones", () => {
   expect(model.jobs.size).toBe(jobsMax);
   expect(model.jobs.has("open")).toBe(true);
   expect(model.jobs.has("j0")).toBe(false);
+});
+
+test("jobs of the list fill in behind the feed", () => {
+  const running = job("a", 5, "running");
+  const model = applyFeed(
+    emptyModel,
+    { event: "snapshot", status: { ...status(0), nodes: [] } as never, jobs: [running] },
+    0,
+  );
+  const filled = addJobs(model, [job("a", 5, "queued"), job("b", 9)], 1);
+  expect([...filled.jobs.keys()]).toEqual(["b", "a"]);
+  expect(filled.jobs.get("a")).toBe(running);
+  expect(addJobs(filled, [job("b", 9)], 2)).toBe(filled);
 });
 
 test("an open job's time goes on between two events, an ended one's does not", () => {

@@ -38,6 +38,14 @@ export function applyFeed(model: Model, event: FeedEvent, nowMs: number): Model 
   return { status: event.status, nodes, jobs: kept, toldAtMs };
 }
 
+/** Adds jobs that the feed has not told of (those that ended before it began); what the feed said stands. */
+export function addJobs(model: Model, jobs: readonly JobView[], nowMs: number): Model {
+  const missing = jobs.filter((job) => !model.jobs.has(job.task_id));
+  if (missing.length === 0) return model;
+  const toldAtMs = new Map([...missing.map((job) => [job.task_id, nowMs] as const), ...model.toldAtMs]);
+  return { ...model, jobs: newestFirst([...model.jobs.values(), ...missing]), toldAtMs };
+}
+
 /** Seconds since a job was submitted: as told, and going on while it is open and the feed says nothing new. */
 export function elapsedSeconds(model: Model, job: JobView, nowMs: number): number {
   const told = model.toldAtMs.get(job.task_id);
