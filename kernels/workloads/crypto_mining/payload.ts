@@ -11,9 +11,9 @@ const GRAINS_MAX = 2 ** 20;
 /** About a second of one core. */
 const GRAIN_TASKS = 64;
 /** About a tenth of a second of one core: cutting finer gains nothing. */
-const GRAIN_TASKS_MIN = 8;
+const GRAIN_TASKS_MIN = 2;
 /** A short job is cut into this many grains, as far as they do not get too small, so that several nodes share it. */
-const GRAINS_OF_SHORT_JOB = 64;
+const GRAINS_OF_SHORT_JOB = 1024;
 /** Shares that a full grain is expected to hold. */
 const SHARES_PER_GRAIN = 8;
 const COINBASE_PART_BYTES_MAX = 4096;

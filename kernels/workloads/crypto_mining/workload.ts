@@ -82,7 +82,7 @@ export default defineWorkload<MiningPayload, NonceRange>({
   opsPerCoreSecond: HASHES_PER_CORE_SECOND,
   belief: () => belief,
   params: paramsOf,
-  calibration: { header: GENESIS, nonces: 2 ** 19 },
+  calibration: { header: GENESIS, nonces: 2 ** 17 },
   gpu,
   describe(_payload, partial) {
     const { searched, shares } = decodePartial(partial);
