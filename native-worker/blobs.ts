@@ -16,9 +16,8 @@ export class HttpBlobs implements BlobPort {
     return this.#get(`b/${sha256}`, sha256);
   }
 
-  /** A kernel file by its role: "wasm-simd", "wasm-scalar" or "wgsl". */
-  kernel(sha256: string, role: string): Promise<Uint8Array> {
-    return this.#get(`k/${sha256}${role === "wgsl" ? ".wgsl" : ".wasm"}`, sha256);
+  kernel(sha256: string, role: "wasm" | "wgsl"): Promise<Uint8Array> {
+    return this.#get(`k/${sha256}.${role}`, sha256);
   }
 
   async sha256Hex(bytes: Uint8Array): Promise<string> {
@@ -39,8 +38,7 @@ export class HttpBlobs implements BlobPort {
   async #fetch(path: string, sha256: string): Promise<Uint8Array> {
     const response = await fetch(new URL(path, this.coordinatorUrl), { signal: AbortSignal.timeout(30_000) });
     if (!response.ok) throw new Error(`${path}: the coordinator answered ${response.status}.`);
-    if (Number(response.headers.get("content-length") ?? 0) > blobBytesMax) throw new Error(`${path} is too large.`);
-    const bytes = new Uint8Array(await response.arrayBuffer());
+    const bytes = await boundedBody(response, path);
     const hash = await this.sha256Hex(bytes);
     if (hash !== sha256) throw new Error(`${path} is not what its name says: its hash is ${hash}.`);
     this.#keep(sha256, bytes);
@@ -56,4 +54,16 @@ export class HttpBlobs implements BlobPort {
       this.#bytes -= old.length;
     }
   }
+}
+
+/** What the length in the header says is not relied on. */
+async function boundedBody(response: Response, path: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length;
+    if (length > blobBytesMax) throw new Error(`${path} has more than ${blobBytesMax} bytes.`);
+    chunks.push(chunk);
+  }
+  return new Uint8Array(Buffer.concat(chunks, length));
 }

@@ -46,12 +46,29 @@ const flags = {
   port: { type: "string", help: "Serve this worker's own GET /health on this port (QUEZTL_PORT)" },
   json: { type: "boolean", help: "Log as JSON lines" },
   "with-parent": { type: "boolean", help: "Stop when standard input ends, as the coordinator's own worker does" },
-  "allow-software-gpu": { type: "boolean", help: "For tests: count a software adapter as a GPU" },
+  /** For tests: a software adapter counts as a GPU. */
+  "allow-software-gpu": { type: "boolean", help: "" },
   help: { type: "boolean", short: "h", help: "Show this" },
 } as const;
 
+const valueNames: Record<string, string> = {
+  coordinator: "URL",
+  "join-token": "TOKEN",
+  threads: "N",
+  families: "A,B",
+  name: "NAME",
+  data: "DIR",
+  "engines-dir": "DIR",
+  port: "N",
+};
+
 export function usage(): string {
-  const lines = Object.entries(flags).map(([name, { help }]) => `  --${name.padEnd(20)} ${help}`);
+  const lines = Object.entries(flags)
+    .filter(([, { help }]) => help !== "")
+    .map(
+      ([name, { help, type }]) =>
+        `  --${`${name}${type === "string" ? ` ${valueNames[name] ?? ""}` : ""}`.padEnd(24)} ${help}`,
+    );
   return `Usage: node worker.mjs [coordinator] [flags]\n\n${lines.join("\n")}`;
 }
 
@@ -60,7 +77,14 @@ export function flagsOf(argv: readonly string[], env: NodeJS.ProcessEnv): Worker
   const { values, positionals } = parse(argv);
   if (values.help) return "help";
   const coordinator = values.coordinator ?? positionals[0] ?? env.QUEZTL_COORDINATOR_URL ?? "http://localhost:8000";
-  const port = values.port ?? env.QUEZTL_PORT;
+  if (positionals.length > 1) {
+    throw new WorkerFlagError(
+      `"${positionals[1]}" is one word too many: the only one without a flag is the coordinator.`,
+    );
+  }
+  const withParent = values["with-parent"] === true;
+  // The coordinator's own worker has its environment, and QUEZTL_PORT there is the coordinator's.
+  const port = values.port ?? (withParent ? undefined : env.QUEZTL_PORT);
   return {
     coordinatorUrl: address(coordinator),
     joinToken: values["join-token"] ?? env.QUEZTL_JOIN_TOKEN ?? null,
@@ -81,7 +105,7 @@ export function flagsOf(argv: readonly string[], env: NodeJS.ProcessEnv): Worker
     enginesDir: values["engines-dir"] === undefined ? null : resolve(values["engines-dir"]),
     port: port === undefined ? null : integer(port, "--port / QUEZTL_PORT", 0, 65_535),
     json: values.json === true,
-    withParent: values["with-parent"] === true,
+    withParent,
     allowSoftwareGpu: values["allow-software-gpu"] === true,
   };
 }

@@ -45,7 +45,6 @@ function narrate(node: WorkerNode, log: (code: string, message: string) => void)
     if (line !== said) {
       said = line;
       log(view.reason.code, line);
-      if (view.phase === "refused") process.exitCode = 1;
       if (view.phase === "refused") void node.stop("refused").then(() => process.exit(1));
     }
     if (view.standing.accepted > accepted) {
@@ -62,7 +61,7 @@ function stopOnSignals(node: WorkerNode, log: (code: string, message: string) =>
       if (stopping) process.exit(130);
       stopping = true;
       log("stopping", "Handing in what is finished; once more to stop at once.");
-      node.stop("signal").then(
+      node.drain("signal").then(
         () => process.exit(0),
         () => process.exit(1),
       );

@@ -6,6 +6,7 @@ import { workloads } from "../kernels/workloads.ts";
 import { jobDescriptionSchema, type KernelFiles, type Preferences } from "../protocol/messages.ts";
 import { HttpBlobs } from "./blobs.ts";
 import { ComputePool } from "./compute/pool.ts";
+import { lockFolder } from "./folder-lock.ts";
 import { describeGpu, describeMachine } from "./hardware.ts";
 import { nodeSocket } from "./socket.ts";
 import { FileStorage, loadIdentity } from "./storage.ts";
@@ -35,26 +36,33 @@ export class WorkerNode {
   #runner: AgentRunner | null = null;
   #pool: ComputePool | null = null;
   #storage: FileStorage | null = null;
+  #unlock: () => void = () => {};
+  #stopped = false;
 
   constructor(private readonly options: WorkerNodeOptions) {}
 
-  /** Describes the machine, and joins. Resolves once it tries to connect; it goes on trying by itself. */
+  /**
+   * Describes the machine, and joins. Resolves once it tries to connect; it goes on trying by itself. Rejects
+   * where the folder is in use or the key in it damaged. A node is started once.
+   */
   async start(): Promise<this> {
     const { options } = this;
     const url = new URL(options.coordinatorUrl);
     const dataDir = options.dataDir ?? join(process.cwd(), ".queztl-worker");
     const log = options.log ?? (() => {});
+    this.#unlock = await lockFolder(dataDir);
     const capabilities = await describeMachine(options.version ?? "");
     const families = options.families ?? defaultFamilies(options.joinToken != null);
     const blobs = new HttpBlobs(url);
     const pool = new ComputePool({
-      blobs,
+      kernel: (sha256, role) => blobs.kernel(sha256, role),
       kernelFiles: (workload) => kernelFiles(url, workload),
       families,
       allowSoftwareGpu: options.allowSoftwareGpu ?? false,
       enginesDir: options.enginesDir ?? join(dataDir, "engines"),
       log,
     });
+    this.#pool = pool;
     const gpu = options.gpu === false ? null : await pool.probeGpu();
     if (gpu) {
       const described = gpu.software ? null : await describeGpu();
@@ -67,7 +75,6 @@ export class WorkerNode {
       name: options.name ?? null,
     };
     const storage = new FileStorage(dataDir);
-    this.#pool = pool;
     this.#storage = storage;
     this.#runner = new AgentRunner({
       socket: nodeSocket(url),
@@ -82,6 +89,7 @@ export class WorkerNode {
       preferences,
       report: (error) => log("defect", error instanceof Error ? (error.stack ?? error.message) : String(error)),
     });
+    if (this.#stopped) return this;
     await this.#runner.start();
     return this;
   }
@@ -95,11 +103,24 @@ export class WorkerNode {
     return this.#runner.onChange(listener);
   }
 
-  /** Hands in what is finished, gives the rest back, and resolves when nothing runs any more. */
+  /** Abandons what is being computed, hands in what is finished, and resolves within about a second. */
   async stop(reason = "stopped"): Promise<void> {
+    this.#stopped = true;
     await this.#runner?.stop(reason);
+    await this.#close();
+  }
+
+  /** Finishes the grains that are being computed, for 1.5 s at most, then as `stop`. */
+  async drain(reason = "draining"): Promise<void> {
+    this.#stopped = true;
+    await this.#runner?.drain(reason);
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
     await this.#storage?.settled();
     await this.#pool?.close();
+    this.#unlock();
   }
 }
 

@@ -34,6 +34,6 @@ export function startGpuChild(env: Record<string, string>): ChildProcess {
     env: { ...process.env, ...env, [roleVariable]: "gpu" },
     execArgv: fromSource ? ["--import", import.meta.resolve("tsx")] : [],
     serialization: "advanced",
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
 }

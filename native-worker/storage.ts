@@ -6,8 +6,8 @@ import { randomBytes } from "node:crypto";
 import { chmod, mkdir, open, readdir, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Packr } from "msgpackr";
-import { z } from "zod";
 import { createIdentity, exportIdentity, identityPort, importIdentity } from "../agent/identity.ts";
+import type { KeptResult } from "../agent/machine-state.ts";
 import type { IdentityPort, StoragePort } from "../agent/ports.ts";
 import { limits } from "../protocol/limits.ts";
 import { resultSchema } from "../protocol/messages.ts";
@@ -40,31 +40,35 @@ export class FileStorage implements StoragePort {
   readonly #folder: string;
   /** Writes and removals of one result must not overtake each other. */
   #line: Promise<unknown> = Promise.resolve();
-  #count = 0;
+  readonly #seqs = new Set<number>();
 
   constructor(dataDir: string) {
     this.#folder = join(dataDir, "results");
   }
 
-  async load(): Promise<Awaited<ReturnType<StoragePort["load"]>>> {
+  async load(): Promise<KeptResult[]> {
     await mkdir(this.#folder, { recursive: true });
     const names = (await readdir(this.#folder)).filter((name) => /^\d+\.result$/.test(name));
     names.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
-    const results = [];
+    const results: KeptResult[] = [];
+    // What a crash left half written was never promised to anyone.
+    for (const name of await readdir(this.#folder)) {
+      if (name.startsWith(".")) await unlink(join(this.#folder, name));
+    }
     for (const name of names.slice(-limits.unacknowledgedResultsMax)) {
-      // A file that a crash left half written was never promised to anyone.
       const parsed = keptSchema.safeParse(unpack(await readFile(join(this.#folder, name))));
       if (parsed.success) results.push(parsed.data);
       else await unlink(join(this.#folder, name));
     }
-    this.#count = results.length;
+    for (const { seq } of results) this.#seqs.add(seq);
     return results;
   }
 
-  keep(result: Parameters<StoragePort["keep"]>[0]): Promise<void> {
+  keep(result: KeptResult): Promise<void> {
     return this.#then(async () => {
-      if (this.#count >= limits.unacknowledgedResultsMax) throw new Error("Too many results wait for acknowledgement.");
-      this.#count++;
+      if (this.#seqs.size >= limits.unacknowledgedResultsMax && !this.#seqs.has(result.seq)) {
+        throw new Error(`More than ${limits.unacknowledgedResultsMax} results wait for their acknowledgement.`);
+      }
       const aside = join(this.#folder, `.${randomBytes(6).toString("hex")}`);
       const handle = await open(aside, "wx");
       try {
@@ -74,16 +78,15 @@ export class FileStorage implements StoragePort {
         await handle.close();
       }
       await rename(aside, this.#path(result.seq));
+      await syncFolder(this.#folder);
+      this.#seqs.add(result.seq);
     });
   }
 
   forget(seqs: readonly number[]): Promise<void> {
     return this.#then(async () => {
       for (const seq of seqs) {
-        await unlink(this.#path(seq)).then(
-          () => this.#count--,
-          () => {},
-        );
+        if (this.#seqs.delete(seq)) await unlink(this.#path(seq));
       }
     });
   }
@@ -107,8 +110,18 @@ export class FileStorage implements StoragePort {
 function unpack(bytes: Uint8Array): unknown {
   try {
     return packr.unpack(bytes);
-  } catch (error) {
-    if (error instanceof z.ZodError) throw error;
+  } catch {
     return null;
+  }
+}
+
+/** Makes a name in the folder survive a power cut; Windows has no such call, and needs none. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }

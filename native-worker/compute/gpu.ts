@@ -1,62 +1,56 @@
-/** The GPU child: runs WGSL kernels through Dawn, in a process that can be killed. */
-
+/**
+ * The GPU child: runs WGSL kernels through Dawn, in a process that can be killed. It ends when its device is
+ * lost, as it would when its driver crashed: the parent starts another one.
+ */
+import { KernelError } from "../../kernels/run/errors.ts";
 import { GpuRunner } from "../../kernels/run/gpu.ts";
 import { openGpu } from "../../kernels/run/gpu-device.ts";
-import { calibrationRun } from "../../kernels/run/grains.ts";
-import { hasWebGpuPackage, loadNodeGpu } from "../../kernels/run/node-gpu.ts";
+import { loadNodeGpu } from "../../kernels/run/node-gpu.ts";
 import type { FromCompute, ToCompute } from "./messages.ts";
-import { FileRequests, failure } from "./thread.ts";
+import { type Run, Serving } from "./serve.ts";
 
-/** Serves the parent until it goes away. */
+export const gpuVariables = { enginesDir: "QUEZTL_ENGINES_DIR", software: "QUEZTL_ALLOW_SOFTWARE_GPU" } as const;
+const lostExitCode = 75;
+
+/** Serves the parent until that goes away. */
 export async function serveGpu(): Promise<void> {
-  const post = (message: FromCompute): void => {
-    process.send?.(message);
-  };
+  // Without its parent nobody wants its answers.
   process.on("disconnect", () => process.exit(0));
-  const enginesDir = process.env.QUEZTL_ENGINES_DIR ?? "";
-  const opened = hasWebGpuPackage(enginesDir)
-    ? await openGpu(await loadNodeGpu(enginesDir), process.env.QUEZTL_ALLOW_SOFTWARE_GPU === "1")
-    : { ok: false as const, message: "The webgpu package is not installed; --with-gpu installs it." };
-  if (!opened.ok) {
-    post({ type: "ready", gpu: null, message: opened.message });
-    return;
-  }
-  void opened.device.lost.then((info) => {
-    process.stderr.write(`GPU lost: ${info.message}\n`);
-    process.exit(3);
-  });
-  serve(opened.device, post);
-  post({ type: "ready", gpu: opened.facts, message: "" });
+  const post = (message: FromCompute): void => {
+    if (process.connected) process.send?.(message);
+  };
+  const serving = new Serving(post, "wgsl");
+  const opening = open((sha256) => serving.files.get(sha256), post);
+  process.on("message", (message: ToCompute) =>
+    serving.take(message, async (...args) => {
+      const run = await opening;
+      if (!run) throw new KernelError("device_lost", "There is no GPU any more.");
+      return run(...args);
+    }),
+  );
+  await opening;
 }
 
-function serve(device: GPUDevice, post: (message: FromCompute) => void): void {
-  const files = new FileRequests(post);
-  const runner = new GpuRunner(device, (sha256) => files.get(sha256, "wgsl"));
-  const aborts = new Map<number, AbortController>();
-  const run = async (
-    message: Extract<ToCompute, { type: "run" | "calibrate" }>,
-    signal: AbortSignal,
-  ): Promise<void> => {
-    const { id } = message;
-    try {
-      const grains = message.type === "run" ? message : calibrationRun(message.workload, message.files);
-      post({
-        type: "done",
-        id,
-        ...(await runner.run(grains, signal, (fraction) => post({ type: "fraction", id, fraction }))),
-      });
-    } catch (error) {
-      post(failure(id, error));
+async function open(
+  loadFile: (sha256: string) => Promise<Uint8Array>,
+  post: (message: FromCompute) => void,
+): Promise<Run | null> {
+  try {
+    const gpu = await loadNodeGpu(process.env[gpuVariables.enginesDir] ?? "");
+    const opened = gpu
+      ? await openGpu(gpu, process.env[gpuVariables.software] === "1")
+      : ({ ok: false, message: "The webgpu package is not installed." } as const);
+    if (!opened.ok) {
+      post({ type: "ready", gpu: null, message: opened.message });
+      return null;
     }
-  };
-  process.on("message", (raw) => {
-    const message = raw as ToCompute;
-    if (message.type === "file") files.arrived(message);
-    else if (message.type === "abort") aborts.get(message.id)?.abort();
-    else {
-      const abort = new AbortController();
-      aborts.set(message.id, abort);
-      void run(message, abort.signal).finally(() => aborts.delete(message.id));
-    }
-  });
+    const runner = new GpuRunner(opened.device, loadFile);
+    // What runs fails with `device_lost` first; then this process goes.
+    void opened.device.lost.then(() => setTimeout(() => process.exit(lostExitCode), 50));
+    post({ type: "ready", gpu: opened.facts, message: "" });
+    return (run, signal, onFraction) => runner.run(run, signal, onFraction);
+  } catch (error) {
+    post({ type: "ready", gpu: null, message: `Dawn could not be loaded: ${String(error).slice(0, 300)}` });
+    return null;
+  }
 }

@@ -1,7 +1,11 @@
 /** One thread or child that computes, whatever it is: sends requests, hears answers, and is replaced when it does not stop. */
 import type { GrainsAnswer } from "../../agent/ports.ts";
 import { ComputeError } from "../../agent/ports.ts";
-import type { ComputeTask, FromCompute, GpuFacts, ToCompute } from "./messages.ts";
+import { abortError, messageOf } from "../../kernels/run/errors.ts";
+import type { GpuFacts } from "../../kernels/run/gpu-device.ts";
+import type { GrainRun } from "../../kernels/run/grains.ts";
+import type { FailReason } from "../../protocol/messages.ts";
+import type { FromCompute, KernelRole, ToCompute } from "./messages.ts";
 
 /** A started thread or process. */
 export interface Endpoint {
@@ -12,9 +16,11 @@ export interface Endpoint {
 export interface LaneOptions {
   start(on: { message(message: FromCompute): void; gone(why: string): void }): Endpoint;
   /** Kernel files for the lane. */
-  file(sha256: string, role: string): Promise<Uint8Array>;
-  /** It died while nobody asked it to. */
-  onLost?(why: string): void;
+  file(sha256: string, role: KernelRole): Promise<Uint8Array>;
+  /** Why what ran fails when it dies. */
+  lostReason: FailReason;
+  /** It died while nobody asked it to, or had to be killed because it did not stop. */
+  onLost(why: string): void;
   onReady?(gpu: GpuFacts | null, message: string): void;
 }
 
@@ -37,20 +43,18 @@ export class Lane {
   constructor(private readonly options: LaneOptions) {}
 
   /** Rejects with ComputeError, or an error named AbortError soon after the signal. */
-  run(
-    task: Omit<ComputeTask, "type" | "id">,
-    signal: AbortSignal,
-    onFraction: (fraction: number) => void,
-  ): Promise<GrainsAnswer> {
-    return this.#ask((id) => ({ ...task, type: "run", id }), signal, onFraction);
-  }
-
-  calibrate(workload: string, files: ComputeTask["files"]): Promise<GrainsAnswer> {
-    return this.#ask(
-      (id) => ({ type: "calibrate", id, workload, files }),
-      new AbortController().signal,
-      () => {},
-    );
+  run(run: GrainRun, signal: AbortSignal, onFraction: (fraction: number) => void): Promise<GrainsAnswer> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted || this.#closed) {
+        reject(abortError());
+        return;
+      }
+      this.start();
+      const id = this.#nextId++;
+      this.#waiting.set(id, { resolve, reject, onFraction });
+      this.#endpoint?.post({ type: "run", id, run });
+      signal.addEventListener("abort", () => this.#abort(id), { once: true });
+    });
   }
 
   /** Starts the thread or child before there is work. */
@@ -72,30 +76,16 @@ export class Lane {
     this.#replace(abortError());
   }
 
-  #ask(
-    message: (id: number) => ToCompute,
-    signal: AbortSignal,
-    onFraction: (fraction: number) => void,
-  ): Promise<GrainsAnswer> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted || this.#closed) {
-        reject(abortError());
-        return;
-      }
-      this.start();
-      const id = this.#nextId++;
-      this.#waiting.set(id, { resolve, reject, onFraction });
-      this.#endpoint?.post(message(id));
-      signal.addEventListener("abort", () => this.#abort(id), { once: true });
-    });
-  }
-
   #abort(id: number): void {
     if (!this.#waiting.has(id)) return;
     this.#endpoint?.post({ type: "abort", id });
     setTimeout(() => {
-      if (this.#waiting.has(id)) this.#replace(abortError());
-    }, abortMsMax).unref?.();
+      if (!this.#waiting.has(id) || this.#closed) return;
+      this.#take(id)?.reject(abortError());
+      const why = `It did not stop within ${abortMsMax} ms and was killed.`;
+      this.#replace(new ComputeError(this.options.lostReason, why));
+      this.options.onLost(why);
+    }, abortMsMax).unref();
   }
 
   #onMessage(message: FromCompute): void {
@@ -127,17 +117,12 @@ export class Lane {
     }
   }
 
-  async #bring(sha256: string, role: string): Promise<void> {
+  async #bring(sha256: string, role: KernelRole): Promise<void> {
     try {
       const bytes = await this.options.file(sha256, role);
       this.#endpoint?.post({ type: "file", sha256, bytes, message: "" });
     } catch (error) {
-      this.#endpoint?.post({
-        type: "file",
-        sha256,
-        bytes: null,
-        message: error instanceof Error ? error.message : String(error),
-      });
+      this.#endpoint?.post({ type: "file", sha256, bytes: null, message: messageOf(error) });
     }
   }
 
@@ -150,8 +135,8 @@ export class Lane {
   #onGone(why: string): void {
     this.#endpoint = null;
     this.#generation++;
-    this.#rejectAll(new ComputeError("internal", why));
-    if (!this.#closed) this.options.onLost?.(why);
+    this.#rejectAll(new ComputeError(this.options.lostReason, why));
+    if (!this.#closed) this.options.onLost(why);
   }
 
   #replace(error: Error): void {
@@ -166,10 +151,4 @@ export class Lane {
     this.#waiting = new Map();
     for (const { reject } of waiting.values()) reject(error);
   }
-}
-
-export function abortError(): Error {
-  const error = new Error("aborted");
-  error.name = "AbortError";
-  return error;
 }

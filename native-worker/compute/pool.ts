@@ -1,17 +1,21 @@
 /** The worker's compute: a thread for each WASM slot and, where there is a GPU, one child process. */
 import type { ComputePort, GrainsAnswer, GrainsRequest } from "../../agent/ports.ts";
 import { ComputeError } from "../../agent/ports.ts";
+import { messageOf } from "../../kernels/run/errors.ts";
+import type { GpuFacts } from "../../kernels/run/gpu-device.ts";
 import { calibrationRun, calibrationSpeed } from "../../kernels/run/grains.ts";
+import { hasWebGpuPackage } from "../../kernels/run/node-gpu.ts";
 import { workloads } from "../../kernels/workloads.ts";
 import type { Backend, Capabilities, KernelFiles } from "../../protocol/messages.ts";
-import type { HttpBlobs } from "../blobs.ts";
-import { startComputeThread, startGpuChild } from "../roles.ts";
-import { type Endpoint, Lane } from "./lane.ts";
-import type { FromCompute, GpuFacts, ToCompute } from "./messages.ts";
+import { childEndpoint, threadEndpoint } from "./endpoints.ts";
+import { gpuVariables } from "./gpu.ts";
+import { Lane } from "./lane.ts";
+import type { KernelRole } from "./messages.ts";
 
 export interface PoolOptions {
-  blobs: HttpBlobs;
-  /** Kernel files of a workload as this coordinator serves them, for calibration. */
+  /** A kernel file of the coordinator, checked against its hash. */
+  kernel(sha256: string, role: KernelRole): Promise<Uint8Array>;
+  /** Kernel files of a workload as this coordinator serves them, for calibration; null where it has none. */
   kernelFiles(workload: string): Promise<KernelFiles | null>;
   families: readonly string[];
   /** GPU adapters without hardware count only in tests. */
@@ -22,6 +26,7 @@ export interface PoolOptions {
 
 /** After this many losses the GPU is left alone. */
 const gpuLossesMax = 2;
+const gpuProbeMsMax = 20_000;
 
 export class ComputePool implements ComputePort {
   readonly #threads = new Map<number, Lane>();
@@ -34,16 +39,22 @@ export class ComputePool implements ComputePort {
 
   /** Starts the GPU child and asks it what it found. Null, with a logged reason, when there is no usable GPU. */
   async probeGpu(): Promise<GpuFacts | null> {
-    const facts = await new Promise<{ gpu: GpuFacts | null; message: string }>((resolve) => {
-      this.#gpu = this.#gpuLane((gpu, message) => resolve({ gpu, message }));
+    if (!hasWebGpuPackage(this.options.enginesDir)) {
+      this.options.log("gpu", "The GPU is not used: the webgpu package is not installed (--with-gpu installs it).");
+      return null;
+    }
+    const found = await new Promise<{ gpu: GpuFacts | null; message: string }>((resolve) => {
+      const late = `It did not answer within ${gpuProbeMsMax / 1000} s.`;
+      const timer = setTimeout(() => resolve({ gpu: null, message: late }), gpuProbeMsMax);
+      const settle = (gpu: GpuFacts | null, message: string): void => {
+        clearTimeout(timer);
+        resolve({ gpu, message });
+      };
+      this.#gpu = this.#gpuLane(settle, (why) => settle(null, why));
       this.#gpu.start();
-      setTimeout(() => resolve({ gpu: null, message: "The GPU did not answer within 20 s." }), 20_000).unref();
     });
-    if (facts.gpu && (!facts.gpu.software || this.options.allowSoftwareGpu)) return facts.gpu;
-    this.options.log(
-      "gpu",
-      facts.gpu ? `${facts.gpu.name} is a software adapter, which counts as no GPU.` : facts.message,
-    );
+    if (found.gpu) return found.gpu;
+    this.options.log("gpu", `The GPU is not used. ${found.message}`);
     this.#gpu?.close();
     this.#gpu = null;
     return null;
@@ -60,28 +71,30 @@ export class ComputePool implements ComputePort {
     signal: AbortSignal,
     onFraction: (fraction: number) => void,
   ): Promise<GrainsAnswer> {
-    const lane = this.#lane(request.backend, slot);
-    if (!lane) return Promise.reject(new ComputeError("device_lost", "There is no such backend any more."));
-    const { job, payload, input, inputs, inputsFirstTask, lo, hi } = request;
+    const { job, backend, ...rest } = request;
+    const lane = this.#lane(backend, slot);
+    if (!lane) return Promise.reject(new ComputeError("device_lost", `This worker has no ${backend} any more.`));
     const { workload, files, round, tasks, grainTasks } = job;
-    return lane.run(
-      { workload, files, payload, round, tasks, grainTasks, input, inputs, inputsFirstTask, lo, hi },
-      signal,
-      onFraction,
-    );
+    return lane.run({ workload, files, round, tasks, grainTasks, ...rest }, signal, onFraction);
   }
 
+  /** Skips what fails: an unmeasured speed is learnt from the first leases. */
   async calibrate(backend: Backend): Promise<{ workload: string; opsPerSecond: number }[]> {
     const speeds: { workload: string; opsPerSecond: number }[] = [];
     for (const workload of workloads.values()) {
-      const plan = workload.plan(workload.calibration);
-      if (!this.options.families.includes(workload.family.id) || !plan.needs.backends.includes(backend)) continue;
-      const files = await this.options.kernelFiles(workload.type);
       const lane = this.#lane(backend, 0);
-      if (!files || !lane) continue;
-      const { computeMs } = await lane.calibrate(workload.type, files);
-      const opsPerSecond = calibrationSpeed(calibrationRun(workload.type, files), computeMs);
-      speeds.push({ workload: workload.type, opsPerSecond });
+      const { needs } = workload.plan(workload.calibration);
+      if (!lane || !this.options.families.includes(workload.family.id) || !needs.backends.includes(backend)) continue;
+      try {
+        const files = await this.options.kernelFiles(workload.type);
+        if (!files) continue;
+        const run = calibrationRun(workload.type, files);
+        const { computeMs } = await lane.run(run, new AbortController().signal, () => {});
+        speeds.push({ workload: workload.type, opsPerSecond: calibrationSpeed(run, computeMs) });
+      } catch (error) {
+        if (error instanceof Error && error.name === "AbortError") break;
+        this.options.log("calibration", `${workload.type} on ${backend}: ${messageOf(error)}`);
+      }
     }
     return speeds;
   }
@@ -101,7 +114,8 @@ export class ComputePool implements ComputePort {
     if (!lane) {
       lane = new Lane({
         start: threadEndpoint,
-        file: (sha256, role) => this.options.blobs.kernel(sha256, role),
+        file: (sha256, role) => this.options.kernel(sha256, role),
+        lostReason: "internal",
         onLost: (why) => this.options.log("thread_lost", why),
       });
       this.#threads.set(slot, lane);
@@ -109,47 +123,43 @@ export class ComputePool implements ComputePort {
     return lane;
   }
 
-  #gpuLane(onReady: (gpu: GpuFacts | null, message: string) => void): Lane {
-    const { blobs, enginesDir, allowSoftwareGpu } = this.options;
+  /** `found` and `lost` are told of the first child only; what follows is a loss or a recovery. */
+  #gpuLane(found: (gpu: GpuFacts | null, message: string) => void, lost: (why: string) => void): Lane {
+    const { enginesDir, allowSoftwareGpu } = this.options;
+    const env = { [gpuVariables.enginesDir]: enginesDir, [gpuVariables.software]: allowSoftwareGpu ? "1" : "" };
+    let probing = true;
     return new Lane({
-      start: (on) =>
-        childEndpoint(on, { QUEZTL_ENGINES_DIR: enginesDir, QUEZTL_ALLOW_SOFTWARE_GPU: allowSoftwareGpu ? "1" : "" }),
-      file: (sha256, role) => blobs.kernel(sha256, role),
-      onReady,
-      onLost: (why) => this.#onGpuLost(why),
+      start: (on) => childEndpoint(on, env),
+      file: (sha256, role) => this.options.kernel(sha256, role),
+      lostReason: "device_lost",
+      onReady: (gpu, message) => {
+        if (probing) found(gpu, message);
+        else if (gpu) this.options.log("gpu", "The GPU is there again.");
+        else this.#giveGpuUp(message);
+        probing = false;
+      },
+      onLost: (why) => {
+        if (probing) lost(why);
+        else this.#onGpuLost(why);
+        probing = false;
+      },
     });
   }
 
   #onGpuLost(why: string): void {
     this.#gpuLosses++;
-    this.options.log("gpu_lost", `${why} (${this.#gpuLosses} of ${gpuLossesMax})`);
-    if (this.#gpuLosses < gpuLossesMax || !this.#capabilities) return;
-    this.#gpu?.close();
+    this.options.log("gpu_lost", `The GPU was lost, for the ${this.#gpuLosses}. time. ${why}`);
+    if (this.#gpuLosses >= gpuLossesMax) this.#giveGpuUp(`It was lost ${gpuLossesMax} times.`);
+    else this.#gpu?.start();
+  }
+
+  #giveGpuUp(why: string): void {
+    if (!this.#gpu || !this.#capabilities) return;
+    this.#gpu.close();
     this.#gpu = null;
     this.#capabilities = { ...this.#capabilities, gpu: null };
-    this.#listener(this.#capabilities, `The GPU was lost ${gpuLossesMax} times; only the CPU is used now.`);
+    const reason = `The GPU is given up, the CPU goes on. ${why}`;
+    this.options.log("gpu_given_up", reason);
+    this.#listener(this.#capabilities, reason);
   }
-}
-
-type On = { message(message: FromCompute): void; gone(why: string): void };
-
-function threadEndpoint(on: On): Endpoint {
-  const worker = startComputeThread();
-  worker.on("message", (message: FromCompute) => on.message(message));
-  worker.on("error", (error) => on.gone(error.message));
-  worker.on("exit", (code) => on.gone(`The compute thread ended with code ${code}.`));
-  return { post: (message: ToCompute) => worker.postMessage(message), kill: () => void worker.terminate() };
-}
-
-function childEndpoint(on: On, env: Record<string, string>): Endpoint {
-  const child = startGpuChild(env);
-  child.on("message", (message) => on.message(message as FromCompute));
-  child.on("error", (error) => on.gone(error.message));
-  child.on("exit", (code, signal) => on.gone(`The GPU process ended (${signal ?? code}).`));
-  return {
-    post: (message: ToCompute) => {
-      if (child.connected) child.send(message as never, () => {});
-    },
-    kill: () => child.kill("SIGKILL"),
-  };
 }
