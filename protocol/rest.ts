@@ -175,6 +175,7 @@ export const networkStatusSchema = z
       /** Completed over completed and failed; null until one ended. */
       success_rate: z.number().nullable(),
       leased_slices: z.number(),
+      /** Since the coordinator started. */
       accepted_slices: z.number(),
       accepted_grains: z.number(),
       /** Accepted core-seconds per second, over the last 10 s. */
