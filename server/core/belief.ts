@@ -112,6 +112,7 @@ function punish(state: CoreState, id: string, now: number): void {
   const { rejectedMs, rejectedMsMax } = state.config;
   node.rejectedSlices++;
   node.waitsUntilMs = now + Math.min(rejectedMsMax, rejectedMs * 2 ** Math.min(20, node.rejectionsInRow));
+  node.waitReason = "result_rejected";
   node.rejectionsInRow++;
   state.changedNodes.add(id);
   node.standingChanged = true;

@@ -2,8 +2,12 @@ import { describe, expect, it } from "vitest";
 import { TestGrid } from "./harness.ts";
 import type { Lease } from "./state.ts";
 
-const fail = (grid: TestGrid, lease: Lease, grain: number, reason: "kernel_trap" | "device_lost" = "kernel_trap") =>
-  grid.say(lease.node, { type: "fail", lease: lease.id, grain, reason, message: "trap" });
+const fail = (
+  grid: TestGrid,
+  lease: Lease,
+  grain: number,
+  reason: "kernel_trap" | "device_lost" | "kernel_unavailable" = "kernel_trap",
+) => grid.say(lease.node, { type: "fail", lease: lease.id, grain, reason, message: "trap" });
 const first = (grid: TestGrid, node: string) => grid.leasesOf(node)[0] as Lease;
 
 describe("failures", () => {
@@ -79,6 +83,25 @@ describe("failures", () => {
     const job = grid.submit("j");
     fail(grid, first(grid, "v"), 0, "device_lost");
     expect([job.failures.size, job.cooling.length]).toEqual([0, 0]);
+  });
+
+  it("of the node's own making let the node rest, longer each time, and do not end the job soon", () => {
+    const grid = new TestGrid({ leasesPerSlot: 1 });
+    grid.join("own", { own: true, speed: 1 });
+    grid.submit("j", { grains: 1 });
+    const rests: number[] = [];
+    for (let count = 0; count < 11; count++) {
+      fail(grid, first(grid, "own"), 0, "kernel_unavailable");
+      expect(grid.state.jobs.has("j")).toBe(true);
+      rests.push((grid.state.nodes.get("own")?.waitsUntilMs as number) - grid.now);
+      while (grid.leasesOf("own").length === 0) {
+        grid.say("own", { type: "progress", leases: [] });
+        grid.pass(1_000);
+      }
+    }
+    expect(rests.slice(0, 4)).toEqual([1_000, 2_000, 4_000, 8_000]);
+    fail(grid, first(grid, "own"), 0, "kernel_unavailable");
+    expect(grid.take("ended")).toMatchObject([{ job: "j", state: "failed" }]);
   });
 
   it("of a lease that is another's, or over, change nothing", () => {

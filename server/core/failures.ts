@@ -1,5 +1,5 @@
 /** Grains that could not be computed: retried with back-off, left to own nodes, and in the end the job's failure. */
-import type { NodeMessage } from "../../protocol/messages.ts";
+import type { FailReason, NodeMessage } from "../../protocol/messages.ts";
 import type { Effect } from "./events.ts";
 import { reopenGrains, unleased } from "./grains.ts";
 import { endLease } from "./leases.ts";
@@ -36,8 +36,11 @@ export function onFail(
     endLease(state, lease, null, null, out);
     return;
   }
-  const failure = recordFailure(job, grain, node);
-  if (failure.own >= state.config.ownFailuresMax || failure.nodes.size >= state.config.nodeFailuresMax) {
+  const ofNode = nodeFaults.has(message.reason);
+  if (ofNode) pause(state, node, message.reason, now);
+  const failure = recordFailure(job, grain, node, ofNode);
+  const { ownFailuresMax, nodeFailuresMax, grainFailuresMax } = state.config;
+  if (failure.own >= ownFailuresMax || failure.nodes.size >= nodeFailuresMax || failure.count >= grainFailuresMax) {
     failJob(state, job, grain, message, now, out);
     return;
   }
@@ -45,7 +48,31 @@ export function onFail(
   endWithPause(state, job, lease, grain, now + state.config.retryMs * 2 ** Math.min(6, failure.count - 1), out);
 }
 
-function recordFailure(job: Job, grain: number, node: Node): { nodes: Set<string>; own: number; count: number } {
+/** What says something of the node rather than of the grain: the node rests, and the grain is not blamed so soon. */
+const nodeFaults: ReadonlySet<string> = new Set<FailReason>([
+  "out_of_memory",
+  "kernel_mismatch",
+  "kernel_unavailable",
+  "payload_unavailable",
+  "timeout",
+  "internal",
+]);
+
+/** The node rests, longer each time, until a result of its counts again. */
+function pause(state: CoreState, node: Node, reason: FailReason, now: number): void {
+  const ms = state.config.retryMs * 2 ** Math.min(6, node.failuresInRow);
+  node.failuresInRow++;
+  node.waitsUntilMs = Math.max(node.waitsUntilMs, now + ms);
+  node.waitReason = reason;
+  state.changedNodes.add(node.id);
+}
+
+function recordFailure(
+  job: Job,
+  grain: number,
+  node: Node,
+  ofNode: boolean,
+): { nodes: Set<string>; own: number; count: number } {
   let failure = job.failures.get(grain);
   if (!failure) {
     failure = { nodes: new Set(), own: 0, count: 0 };
@@ -53,7 +80,7 @@ function recordFailure(job: Job, grain: number, node: Node): { nodes: Set<string
   }
   failure.nodes.add(node.id);
   failure.count++;
-  if (node.own) failure.own++;
+  if (node.own && !ofNode) failure.own++;
   return failure;
 }
 

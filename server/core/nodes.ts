@@ -101,6 +101,8 @@ function join(event: HelloEvent, now: number): Node {
     lastSeenMs: now,
     draining: false,
     waitsUntilMs: 0,
+    waitReason: null,
+    failuresInRow: 0,
     rejectionsInRow: 0,
     acceptedSlices: event.history.acceptedSlices,
     rejectedSlices: event.history.rejectedSlices,

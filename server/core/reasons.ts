@@ -21,12 +21,19 @@ export function idleReasons(state: CoreState, node: Node, now: number): Reason[]
   if (state.draining) return [{ code: "draining", message: "The coordinator is stopping." }];
   if (node.waitsUntilMs > now) {
     const seconds = Math.ceil((node.waitsUntilMs - now) / 1000);
-    return [
-      {
-        code: "result_rejected",
-        message: `A result was wrong, so this node waits ${seconds} s before it gets more work.`,
-      },
-    ];
+    return node.waitReason === "result_rejected" || node.waitReason === null
+      ? [
+          {
+            code: "result_rejected",
+            message: `A result was wrong, so this node waits ${seconds} s before it gets more work.`,
+          },
+        ]
+      : [
+          {
+            code: "failing",
+            message: `Its last work failed here (${node.waitReason}), so this node waits ${seconds} s.`,
+          },
+        ];
   }
   if (backends.every((backend) => node.preferences.slots[backend] === 0)) {
     return [{ code: "no_slots", message: "No core and no GPU is offered." }];

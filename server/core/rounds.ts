@@ -60,6 +60,7 @@ function count(state: CoreState, job: Job, result: Result, grains: number): void
     node.acceptedSlices++;
     node.coreSeconds += coreSeconds;
     node.rejectionsInRow = 0;
+    node.failuresInRow = 0;
     state.changedNodes.add(node.id);
     node.standingChanged = true;
   }

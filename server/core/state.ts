@@ -1,6 +1,13 @@
 /** What the core remembers. Plain data, mutated in place by `grid.ts` and its rooms, never from outside. */
 import type { Workload } from "../../kernels/contract.ts";
-import type { Backend, Capabilities, HeldLease, KernelFiles, Preferences } from "../../protocol/messages.ts";
+import type {
+  Backend,
+  Capabilities,
+  FailReason,
+  HeldLease,
+  KernelFiles,
+  Preferences,
+} from "../../protocol/messages.ts";
 import type { Reason } from "../../protocol/rest.ts";
 import type { JobQueue } from "./queue.ts";
 import type { Coverage, RangeSet } from "./ranges.ts";
@@ -29,6 +36,8 @@ export interface CoreConfig {
   /** A job fails when a grain failed on an own node this often, or on this many different nodes. */
   ownFailuresMax: number;
   nodeFailuresMax: number;
+  /** And however few nodes there are, when it failed this often in all. */
+  grainFailuresMax: number;
   /** A node whose result was rejected waits this long, doubled by each rejection. */
   rejectedMs: number;
   rejectedMsMax: number;
@@ -57,6 +66,7 @@ export const defaultConfig: CoreConfig = {
   retryMs: 1_000,
   ownFailuresMax: 2,
   nodeFailuresMax: 5,
+  grainFailuresMax: 12,
   rejectedMs: 5_000,
   rejectedMsMax: 600_000,
   extentGrains: 65_536,
@@ -94,8 +104,11 @@ export interface Node {
   connectedAtMs: number;
   lastSeenMs: number;
   draining: boolean;
-  /** After rejected results: no work until then. */
+  /** After rejected results or failures of its own: no work until then, and why. */
   waitsUntilMs: number;
+  waitReason: FailReason | "result_rejected" | null;
+  /** Failures that speak of the node, since a result of its last counted. */
+  failuresInRow: number;
   rejectionsInRow: number;
   acceptedSlices: number;
   rejectedSlices: number;
