@@ -57,7 +57,7 @@ export class FileStorage implements StoragePort {
     }
     for (const name of names.slice(-limits.unacknowledgedResultsMax)) {
       const parsed = keptSchema.safeParse(unpack(await readFile(join(this.#folder, name))));
-      if (parsed.success) results.push(parsed.data);
+      if (parsed.success && name === `${parsed.data.seq}.result`) results.push(parsed.data);
       else await unlink(join(this.#folder, name));
     }
     for (const { seq } of results) this.#seqs.add(seq);

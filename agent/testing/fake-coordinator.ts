@@ -20,6 +20,10 @@ export class FakeCoordinator {
   /** Which held leases go on. */
   resumes = (held: HeldLease): boolean => held !== null;
   flushMs = 5_000;
+  /** Throws where a grain's partial is not its own. */
+  checkPartial = (grain: number, partial: Uint8Array): void => {
+    if (grainOf(partial) !== grain) throw new Error(`grain ${grain} has the partial of grain ${grainOf(partial)}`);
+  };
   /** The wire to the node; null while there is none. */
   post: ((bytes: Uint8Array) => void) | null = null;
   /** Cuts the wire. */
@@ -79,9 +83,10 @@ export class FakeCoordinator {
   }
 
   #count(result: ResultMessage): void {
-    const named = unpackPartials(result.partials).map(grainOf);
+    const partials = unpackPartials(result.partials);
+    if (partials.length !== result.hi - result.lo) throw new Error(`a result has ${partials.length} partials`);
     for (let grain = result.lo; grain < result.hi; grain++) {
-      if (named.length !== result.hi - result.lo) throw new Error(`result ${result.seq} has ${named.length} partials`);
+      this.checkPartial(grain, partials[grain - result.lo] as Uint8Array);
       const key = `${result.lease}/${grain}`;
       this.grains.set(key, (this.grains.get(key) ?? 0) + 1);
     }

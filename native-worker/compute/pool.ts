@@ -22,6 +22,8 @@ export interface PoolOptions {
   allowSoftwareGpu: boolean;
   enginesDir: string;
   log(code: string, message: string): void;
+  /** How the GPU child is started; tests bring another. */
+  gpuEndpoint?: typeof childEndpoint;
 }
 
 /** After this many losses the GPU is left alone. */
@@ -129,7 +131,7 @@ export class ComputePool implements ComputePort {
     const env = { [gpuVariables.enginesDir]: enginesDir, [gpuVariables.software]: allowSoftwareGpu ? "1" : "" };
     let probing = true;
     return new Lane({
-      start: (on) => childEndpoint(on, env),
+      start: (on) => (this.options.gpuEndpoint ?? childEndpoint)(on, env),
       file: (sha256, role) => this.options.kernel(sha256, role),
       lostReason: "device_lost",
       onReady: (gpu, message) => {
