@@ -18,5 +18,12 @@ export async function loadNodeGpu(enginesDir: string): Promise<GPU | undefined> 
   if (!hasWebGpuPackage(enginesDir)) return undefined;
   const entry = createRequire(join(enginesDir, "package.json")).resolve(webGpuPackage.name);
   const { create } = (await import(pathToFileURL(entry).href)) as { create(options: string[]): GPU };
-  return create([]);
+  alive ??= create([]);
+  return alive;
 }
+
+/**
+ * Held for the life of the process: once Dawn's GPU object is collected, every later call on its devices crashes
+ * Node (webgpu 0.6.2).
+ */
+let alive: GPU | undefined;
