@@ -11,6 +11,7 @@ import { FilesystemBlobs } from "./blobs/filesystem.ts";
 import { loadCatalog } from "./catalog.ts";
 import { type Config, ConfigError, lanAddresses, readConfig, usage } from "./config.ts";
 import { Coordinator } from "./coordinator.ts";
+import { lockDataDir } from "./data-lock.ts";
 import { storeKernels } from "./kernel-files.ts";
 import { listen } from "./listen.ts";
 import { LocalWorker } from "./local-worker.ts";
@@ -20,7 +21,7 @@ import { SqliteStore } from "./store/sqlite.ts";
 import { createApp } from "./transport/http/app.ts";
 import { askSocketOwner, IncomingFacts } from "./transport/http/facts.ts";
 import { httpServer } from "./transport/http/listen.ts";
-import { createMetrics } from "./transport/http/metrics.ts";
+import { createMetrics, type Metrics } from "./transport/http/metrics.ts";
 import { Sockets } from "./transport/sockets.ts";
 import { SseHub } from "./transport/sse.ts";
 
@@ -34,6 +35,7 @@ async function main(): Promise<void> {
     return;
   }
   const log = createLog(config.json);
+  lockDataDir(config.dataDir);
   const secrets = await loadSecrets(config.dataDir);
   const operatorToken = config.operatorToken ?? secrets.operatorToken;
   const joinToken = config.joinToken ?? secrets.joinToken;
@@ -53,8 +55,9 @@ async function main(): Promise<void> {
     await worker?.stop();
     const kept = await coordinator.stop();
     close();
-    const jobs = kept.openJobs === 1 ? "1 open job goes on" : `${kept.openJobs} open jobs go on`;
-    console.log(`Stopped. ${jobs} at the next start; everything acknowledged is in ${config.dataDir}.`);
+    const jobs = kept.openJobs === 1 ? "1 open job goes" : `${kept.openJobs} open jobs go`;
+    const open = kept.openJobs === 0 ? "No job was open" : `${jobs} on at the next start`;
+    console.log(`Stopped. ${open}; everything acknowledged is kept in ${config.dataDir}.`);
   });
   worker?.start();
   announce({ config, port, operatorToken, joinToken, version, keyless: access.health(), lan: lanAddresses() });
@@ -72,6 +75,7 @@ async function assemble(
   const catalog = await loadCatalog(kernelsDir);
   await storeKernels(catalog, kernelsDir, blobs);
   const store = new SqliteStore({ file: join(config.dataDir, "queztl.db"), synchronous: config.synchronous });
+  let metrics: Metrics | null = null;
   const coordinator = await Coordinator.start({
     store,
     blobs,
@@ -83,6 +87,7 @@ async function assemble(
     ticketSecret: secrets.ticketSecret,
     config: { signResults: config.signResults },
     log,
+    onCommit: (ms, writes) => metrics?.observeCommit(ms / 1000, writes),
   });
   const access = createAccess(config, secrets.operatorToken, coordinator);
   const sse = new SseHub();
@@ -101,7 +106,7 @@ async function assemble(
     },
     socketsMax: 20_000,
   });
-  const metrics = createMetrics({ grid: coordinator, sse, sockets: () => sockets.open });
+  metrics = createMetrics({ grid: coordinator, sse, sockets: () => sockets.open });
   const app = createApp({
     grid: coordinator,
     access,
@@ -122,7 +127,7 @@ async function assemble(
     close: () => {
       sse.close();
       sockets.close();
-      metrics.close();
+      metrics?.close();
       http.close();
       http.closeAllConnections();
     },

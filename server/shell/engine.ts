@@ -31,6 +31,8 @@ export interface EngineOptions {
   config?: Partial<CoreConfig>;
   judgeThreads?: number;
   log(code: string, message: string): void;
+  /** For metrics: a batch became durable. */
+  onCommit?(ms: number, writes: number): void;
 }
 
 interface Waiter {
@@ -134,6 +136,7 @@ export class Engine {
       flush: () => this.#connections.flush(),
       fatal: (error) => void this.#onFatal(error),
       now: () => Date.now(),
+      onCommit: (ms, writes) => this.options.onCommit?.(ms, writes),
     });
     for (const { id, reason } of recovered.lost) {
       this.loop.write([

@@ -21,6 +21,8 @@ export interface LoopPorts {
   /** The record failed: everything in memory is void. */
   fatal(error: unknown): void;
   now(): number;
+  /** For metrics: a batch became durable. */
+  onCommit?(ms: number, writes: number): void;
 }
 
 interface Batch {
@@ -150,6 +152,7 @@ export class CoreLoop {
     this.commits.totalMs += ms;
     this.commits.batches++;
     this.commits.writes += batch.writes.length;
+    this.ports.onCommit?.(ms, batch.writes.length);
     this.#inTurn = true;
     this.#release(batch);
     this.#inTurn = false;
