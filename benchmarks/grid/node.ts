@@ -1,0 +1,206 @@
+/** One simulated node: the real protocol over a real WebSocket, with a computation that costs next to nothing. */
+import { createHash, generateKeyPairSync, type KeyObject, randomUUID, sign } from "node:crypto";
+import { Packr } from "msgpackr";
+import WebSocket from "ws";
+import { encodeToCoordinator } from "../../protocol/codec.ts";
+import type { CoordinatorMessage, JobDescription, LeaseMessage, NodeMessage } from "../../protocol/messages.ts";
+import { helloBytes, resultBytes } from "../../protocol/sign.ts";
+import { protocolMinimum, protocolVersion, socketPath, subprotocol } from "../../protocol/version.ts";
+import { packResults, taskBytes } from "./echo/data.ts";
+import { joinToken } from "./setup.ts";
+
+/** The product's own decoder checks every field; a simulated node leaves that out, to leave the machine to the server. */
+const packr = new Packr({ useRecords: false, mapsAsObjects: true, int64AsType: "number" });
+const noSignature = new Uint8Array(0);
+
+/** What all nodes of the process count together. */
+export class Tally {
+  tasks = 0;
+  results = 0;
+  acked = 0;
+  rejected = 0;
+  framesIn = 0;
+  framesOut = 0;
+  firstLeaseMs = 0;
+  lastAckMs = 0;
+  /** Told of each lease as it comes, for latencies. */
+  onLease: ((lease: LeaseMessage) => void) | null = null;
+  onAck: (() => void) | null = null;
+  defect: string | null = null;
+}
+
+export class SimulatedNode {
+  readonly #socket: WebSocket;
+  readonly #key: KeyObject;
+  readonly #publicKey: Uint8Array;
+  readonly #jobs = new Map<string, { kernel: string; build: string }>();
+  readonly #unacked = new Set<number>();
+  readonly #session = randomUUID();
+  #seq = 1;
+  #sign = false;
+  readonly welcomed: Promise<void>;
+  #onWelcome!: () => void;
+  #onFailed!: (error: Error) => void;
+
+  constructor(
+    port: number,
+    private readonly slots: number,
+    private readonly framePerResult: boolean,
+    private readonly tally: Tally,
+  ) {
+    const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+    this.#key = privateKey;
+    this.#publicKey = Uint8Array.from(Buffer.from(publicKey.export({ format: "jwk" }).x as string, "base64url"));
+    this.welcomed = new Promise((resolve, reject) => {
+      this.#onWelcome = resolve;
+      this.#onFailed = reject;
+    });
+    this.#socket = new WebSocket(`ws://127.0.0.1:${port}${socketPath}`, subprotocol, { perMessageDeflate: false });
+    this.#socket.binaryType = "nodebuffer";
+    this.#socket.on("message", (bytes: Buffer) => this.#onFrame(bytes));
+    this.#socket.on("error", (error) => this.#onFailed(error));
+    this.#socket.on("close", () => this.#onFailed(new Error("the connection closed")));
+  }
+
+  /** Lets the coordinator give it work. */
+  open(slots = this.slots): void {
+    this.#send([{ type: "preferences", preferences: this.#preferences(slots) }]);
+  }
+
+  heartbeat(): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#send([{ type: "progress", leases: [] }]);
+  }
+
+  get unacknowledged(): number {
+    return this.#unacked.size;
+  }
+
+  close(): void {
+    this.#socket.terminate();
+  }
+
+  #preferences(slots: number) {
+    return { slots: { wasm: slots, webgpu: 0, native: 0 }, families: ["benchmark"], name: null };
+  }
+
+  #send(messages: NodeMessage[]): void {
+    this.tally.framesOut++;
+    this.#socket.send(encodeToCoordinator(messages));
+  }
+
+  #onFrame(bytes: Buffer): void {
+    this.tally.framesIn++;
+    const results: NodeMessage[] = [];
+    for (const message of packr.unpack(bytes) as CoordinatorMessage[]) {
+      switch (message.type) {
+        case "challenge":
+          this.#hello(message.nonce);
+          break;
+        case "welcome":
+          this.#sign = message.sign;
+          this.#onWelcome();
+          break;
+        case "job":
+          this.#jobs.set(message.job, { kernel: message.kernel, build: buildOf(message) });
+          break;
+        case "lease":
+          results.push(this.#compute(message));
+          break;
+        case "ack":
+          this.#onAck(message);
+          break;
+        case "forget":
+          this.#jobs.delete(message.job);
+          break;
+        case "refuse":
+          this.tally.defect = `refused: ${message.code}: ${message.message}`;
+          this.#onFailed(new Error(this.tally.defect));
+          break;
+      }
+    }
+    if (results.length === 0) return;
+    if (this.framePerResult) for (const result of results) this.#send([result]);
+    else this.#send(results);
+  }
+
+  #hello(nonce: Uint8Array): void {
+    this.#send([
+      {
+        type: "hello",
+        protocol: { version: protocolVersion, minimum: protocolMinimum },
+        publicKey: this.#publicKey,
+        signature: sign(null, helloBytes(nonce, this.#session), this.#key),
+        session: this.#session,
+        joinToken,
+        capabilities: {
+          kind: "native",
+          software: "benchmark",
+          platform: null,
+          cpu: { model: null, cores: 8 },
+          ramBytes: null,
+          wasm: { simd: true, threads: true },
+          gpu: null,
+          accelerators: [],
+          engines: [],
+        },
+        preferences: this.#preferences(0),
+        holding: [],
+      },
+    ]);
+  }
+
+  #compute(lease: LeaseMessage): NodeMessage {
+    const { tally } = this;
+    tally.firstLeaseMs ||= performance.now();
+    tally.onLease?.(lease);
+    const job = this.#jobs.get(lease.job);
+    const { inputs } = lease;
+    if (!job || !inputs || inputs.length !== (lease.hi - lease.lo) * taskBytes) {
+      tally.defect = `lease ${lease.lease} came without its job or its inputs`;
+      throw new Error(tally.defect);
+    }
+    const seq = this.#seq++;
+    this.#unacked.add(seq);
+    tally.results++;
+    tally.tasks += lease.hi - lease.lo;
+    const result = {
+      type: "result" as const,
+      seq,
+      lease: lease.lease,
+      ticket: lease.ticket,
+      job: lease.job,
+      round: lease.round,
+      leaseLo: lease.lo,
+      leaseHi: lease.hi,
+      lo: lease.lo,
+      hi: lease.hi,
+      backend: lease.backend,
+      kernel: job.kernel,
+      build: job.build,
+      partials: packResults(inputs),
+      computeMs: 0.01 * (lease.hi - lease.lo),
+      signature: noSignature,
+    };
+    return this.#sign ? { ...result, signature: this.#signatureOf(result) } : result;
+  }
+
+  #signatureOf(result: Parameters<typeof resultBytes>[0] & { partials: Uint8Array }): Uint8Array {
+    return sign(null, resultBytes(result, createHash("sha256").update(result.partials).digest("hex")), this.#key);
+  }
+
+  #onAck(message: Extract<CoordinatorMessage, { type: "ack" }>): void {
+    for (const seq of message.seqs) {
+      if (!this.#unacked.delete(seq)) this.tally.defect = `result ${seq} was acknowledged twice, or never sent`;
+    }
+    for (const { seq, reason } of message.rejected) {
+      this.#unacked.delete(seq);
+      this.tally.defect = `a result was rejected: ${reason}`;
+    }
+    this.tally.acked += message.seqs.length;
+    this.tally.rejected += message.rejected.length;
+    this.tally.lastAckMs = performance.now();
+    this.tally.onAck?.();
+  }
+}
+
+const buildOf = (job: JobDescription): string => Object.values(job.files)[0]?.sha256 as string;
