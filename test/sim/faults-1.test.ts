@@ -8,7 +8,6 @@ describe("the grid under faults, part 2 of 2", () => {
     const found = explore(seeds);
     console.log(report(found));
     expect(found.runs).toBe(seeds.length);
-    expect(found.healedMsMax).toBeLessThan(600_000);
     if (seeds.length >= 20) expect(mustHappen.filter((kind) => !found.kinds.has(kind))).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@
  * faults end, and everything that was promised must come true in bounded time.
  */
 import type { CorePorts } from "../../server/core/events.ts";
+import type { ToyPayload } from "../../server/core/fixtures.ts";
 import { step as coreStep } from "../../server/core/grid.ts";
 import { type CoreConfig, defaultConfig } from "../../server/core/state.ts";
 import { SimClient } from "./client.ts";
@@ -22,9 +23,8 @@ export interface WorldOptions {
   core?: { step: Step; ports: CorePorts };
 }
 
-/** Milliseconds of virtual time: while faults happen, and for what is left after them. */
+/** Milliseconds of virtual time while faults happen. */
 const faultsMs = 60_000;
-const healedMsMax = 1_200_000;
 
 const ticket: CorePorts["ticket"] = ({ id, job, round, lo, hi, node }) => `${id}|${job}|${round}|${lo}|${hi}|${node}`;
 
@@ -69,7 +69,7 @@ export class World {
     this.#schedule();
     this.timeline.run(faultsMs);
     this.#heal();
-    this.timeline.run(faultsMs + healedMsMax, () => this.#isDone());
+    this.timeline.run(faultsMs + this.#healedMsMax(), () => this.#isDone());
     this.healedMs = this.timeline.now - faultsMs;
   }
 
@@ -80,6 +80,21 @@ export class World {
     this.timeline.run(this.timeline.now + 120_000);
     this.#assertTidy();
     return this;
+  }
+
+  /**
+   * Time within which all must be done once the faults end: what a node that was punished waits at most, and as long
+   * as the own nodes alone would take for everything, twice, since every slow grain may be audited.
+   */
+  #healedMsMax(): number {
+    let own = 0;
+    for (const { traits } of this.nodes) if (traits.own) own += traits.speed * traits.slots;
+    let work = 0;
+    for (const { seed } of this.record.jobs.values()) {
+      const { grains, cost, rounds } = seed.payload as ToyPayload;
+      work += grains * cost * rounds;
+    }
+    return this.config.rejectedMsMax + (2 * work * 1_000) / own;
   }
 
   #isDone(): boolean {
@@ -99,7 +114,7 @@ export class World {
       const node = new SimNode(this, {
         id: `${isOwn ? "own" : "n"}${index}`,
         own: isOwn,
-        speed: isOwn ? random.log(5, 50) : random.log(0.01, 100),
+        speed: isOwn ? random.log(20, 100) : random.log(0.01, 100),
         slots: random.int(isOwn ? 4 : 1, 8),
         latencyMs: random.log(1, 300),
         readerMs: !isOwn && random.chance(0.05) ? random.log(1_000, 20_000) : 0,
