@@ -90,6 +90,12 @@ export class WorkerNode {
       report: (error) => log("defect", error instanceof Error ? (error.stack ?? error.message) : String(error)),
     });
     if (this.#stopped) return this;
+    const { slots } = preferences;
+    const doing = families.join(", ") || "nothing";
+    log(
+      "starting",
+      `Joining ${url.origin} with ${slots.wasm} threads${gpu ? ` and ${capabilities.gpu?.name}` : ""}: ${doing}.`,
+    );
     await this.#runner.start();
     return this;
   }

@@ -1,8 +1,8 @@
 /** Threads and child processes as endpoints of lanes. */
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { startComputeThread, startGpuChild } from "../roles.ts";
+import { gpuVariables } from "./gpu.ts";
 import type { Endpoint, LaneOptions } from "./lane.ts";
 import type { FromCompute, ToCompute } from "./messages.ts";
 
@@ -18,8 +18,12 @@ export function threadEndpoint(on: On): Endpoint {
 
 const stderrCharsMax = 500;
 
-export function childEndpoint(on: On, env: Record<string, string>): Endpoint {
-  const child = startGpuChild({ ...runtimeDir(), ...env });
+export function childEndpoint(on: On, enginesDir: string, allowSoftwareGpu: boolean): Endpoint {
+  const child = startGpuChild({
+    ...runtimeDir(enginesDir),
+    [gpuVariables.enginesDir]: enginesDir,
+    [gpuVariables.software]: allowSoftwareGpu ? "1" : "",
+  });
   let said = "";
   child.stderr?.on("data", (data: Buffer) => {
     said = `${said}${data}`.slice(-stderrCharsMax);
@@ -39,9 +43,9 @@ export function childEndpoint(on: On, env: Record<string, string>): Endpoint {
 }
 
 /** Vulkan's loader complains on every start where a session has no such folder, as services have none. */
-function runtimeDir(): Record<string, string> {
+function runtimeDir(enginesDir: string): Record<string, string> {
   if (process.platform !== "linux" || process.env.XDG_RUNTIME_DIR) return {};
-  runtimeFolder ??= mkdtempSync(join(tmpdir(), "queztl-run-"));
-  return { XDG_RUNTIME_DIR: runtimeFolder };
+  const folder = join(enginesDir, "runtime");
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return { XDG_RUNTIME_DIR: folder };
 }
-let runtimeFolder: string | null = null;

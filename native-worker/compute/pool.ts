@@ -8,7 +8,6 @@ import { hasWebGpuPackage } from "../../kernels/run/node-gpu.ts";
 import { workloads } from "../../kernels/workloads.ts";
 import type { Backend, Capabilities, KernelFiles } from "../../protocol/messages.ts";
 import { childEndpoint, threadEndpoint } from "./endpoints.ts";
-import { gpuVariables } from "./gpu.ts";
 import { Lane } from "./lane.ts";
 import type { KernelRole } from "./messages.ts";
 
@@ -128,10 +127,9 @@ export class ComputePool implements ComputePort {
   /** `found` and `lost` are told of the first child only; what follows is a loss or a recovery. */
   #gpuLane(found: (gpu: GpuFacts | null, message: string) => void, lost: (why: string) => void): Lane {
     const { enginesDir, allowSoftwareGpu } = this.options;
-    const env = { [gpuVariables.enginesDir]: enginesDir, [gpuVariables.software]: allowSoftwareGpu ? "1" : "" };
     let probing = true;
     return new Lane({
-      start: (on) => (this.options.gpuEndpoint ?? childEndpoint)(on, env),
+      start: (on) => (this.options.gpuEndpoint ?? childEndpoint)(on, enginesDir, allowSoftwareGpu),
       file: (sha256, role) => this.options.kernel(sha256, role),
       lostReason: "device_lost",
       onReady: (gpu, message) => {
@@ -150,7 +148,7 @@ export class ComputePool implements ComputePort {
 
   #onGpuLost(why: string): void {
     this.#gpuLosses++;
-    this.options.log("gpu_lost", `The GPU was lost, for the ${this.#gpuLosses}. time. ${why}`);
+    this.options.log("gpu_lost", `The GPU was lost ${this.#gpuLosses} of ${gpuLossesMax} times. ${why}`);
     if (this.#gpuLosses >= gpuLossesMax) this.#giveGpuUp(`It was lost ${gpuLossesMax} times.`);
     else this.#gpu?.start();
   }
