@@ -13,25 +13,18 @@ export async function installWebGpu(
   const { name, version, megabytes } = webGpuPackage;
   if (hasWebGpuPackage(enginesDir)) return;
   if (!yes && !(await ask(`Install ${name}@${version} (${megabytes} MB) into ${enginesDir}? [y/N] `))) {
-    throw new Error("Without the webgpu package the GPU cannot be used. Start without --with-gpu, or say yes.");
+    throw new Error("Without the webgpu package the GPU cannot be used. Start without --with-gpu, or say --yes.");
   }
   log("install", `Installing ${name}@${version} into ${enginesDir}.`);
   mkdirSync(enginesDir, { recursive: true });
   const manifest = join(enginesDir, "package.json");
   if (!existsSync(manifest)) writeFileSync(manifest, JSON.stringify({ private: true, name: "queztl-engines" }));
   const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-  const args = [
-    "install",
-    "--prefix",
-    enginesDir,
-    "--ignore-scripts",
-    "--save-exact",
-    "--no-audit",
-    "--no-fund",
-    `${name}@${version}`,
-  ];
+  const args = ["install", "--ignore-scripts", "--save-exact", "--no-audit", "--no-fund", `${name}@${version}`];
   const code = await new Promise<number | string>((done) => {
-    const child = spawn(npm, args, { stdio: ["ignore", "ignore", "inherit"], shell: process.platform === "win32" });
+    // Windows runs npm through its shell, which would cut a path in the arguments at its spaces: the folder is where it runs.
+    const shell = process.platform === "win32";
+    const child = spawn(npm, args, { cwd: enginesDir, stdio: ["ignore", "ignore", "inherit"], shell });
     child.on("error", (error) => done(error.message));
     child.on("exit", (status, signal) => done(status ?? signal ?? "unknown"));
   });
