@@ -14,6 +14,8 @@ export interface Assignment {
   audit: number | null;
   /** The lease that this one copies. */
   copyOf: Lease | null;
+  /** An earlier, slower copy, which ends. */
+  replaces: Lease | null;
 }
 
 export function issueLease(
@@ -25,7 +27,8 @@ export function issueLease(
   ports: CorePorts,
   out: Effect[],
 ): Lease {
-  const { job, lo, hi, audit, copyOf } = assignment;
+  const { job, lo, hi, audit, copyOf, replaces } = assignment;
+  if (replaces) endLease(state, replaces, null, "replaced", out);
   const id = `${state.epoch.toString(36)}.${(state.nextLease++).toString(36)}`;
   if (audit === null && !copyOf) {
     // Charged first: a submitter that has nothing left to cut leaves the turns, and takes its debt along.
@@ -33,7 +36,7 @@ export function issueLease(
     cutGrains(state, job, lo, hi, id);
   }
   // What the node holds already for this backend is computed first.
-  const waitMs = assignment.estimateMs + aheadMs(state, node, backend);
+  const waitMs = assignment.estimateMs + aheadMs(node, backend);
   const { leaseMsMin, leaseEstimatesMax } = state.config;
   const lease: Lease = {
     id,
@@ -65,15 +68,9 @@ export function issueLease(
   return lease;
 }
 
-/** Estimated time until a slot of the node is through with what it holds for this backend. */
-function aheadMs(state: CoreState, node: Node, backend: Backend): number {
-  let sum = 0;
-  for (const id of node.leases) {
-    const lease = state.leases.get(id);
-    if (lease?.backend !== backend) continue;
-    sum += lease.estimateMs * (1 - (lease.next - lease.lo) / (lease.hi - lease.lo));
-  }
-  return sum / Math.max(1, node.preferences.slots[backend]);
+/** Estimated time until a slot of the node is through with what it holds for this backend; what is done of it counts too. */
+function aheadMs(node: Node, backend: Backend): number {
+  return node.heldMs[backend] / Math.max(1, node.preferences.slots[backend]);
 }
 
 /** Puts a lease into the books: the job's, the node's and the grid's. */
@@ -82,6 +79,7 @@ export function addLease(state: CoreState, job: Job, node: Node, lease: Lease): 
   job.leases.add(lease.id);
   node.leases.add(lease.id);
   node.held[lease.backend]++;
+  node.heldMs[lease.backend] += lease.estimateMs;
   if (job.open.size === 0 && job.claimed === job.grains) state.tail.add(job.id);
   state.changedJobs.add(job.id);
   state.changedNodes.add(node.id);
@@ -176,6 +174,8 @@ export function removeLease(state: CoreState, lease: Lease): void {
   if (!node) return;
   node.leases.delete(lease.id);
   node.held[lease.backend]--;
+  // Sums of fractions drift; with nothing held the sum is known.
+  node.heldMs[lease.backend] = node.held[lease.backend] === 0 ? 0 : node.heldMs[lease.backend] - lease.estimateMs;
   state.hungry.add(node.id);
   state.changedNodes.add(node.id);
   node.fruitless = -1;

@@ -94,6 +94,7 @@ function join(event: HelloEvent, now: number): Node {
     preferences: event.preferences,
     leases: new Set(),
     held: { wasm: 0, webgpu: 0, native: 0 },
+    heldMs: { wasm: 0, webgpu: 0, native: 0 },
     speeds: new Map(),
     pace: new Map(),
     jobsSent: new Set(),

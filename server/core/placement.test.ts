@@ -111,6 +111,25 @@ describe("copies of the last grains", () => {
     expect(grid.leasesOf("slow")).toHaveLength(1);
   });
 
+  it("that are slow themselves give way to a faster one", () => {
+    const grid = new TestGrid({ leasesPerSlot: 1 });
+    grid.join("slow", { speed: 0.001 });
+    const job = grid.submit("j", { grains: 1, cost: 1 });
+    grid.join("middling", { speed: 0.01 });
+    const copy = first(grid, "middling");
+    grid.take("send");
+    grid.join("fast", { speed: 10 });
+    expect(first(grid, "fast")).toMatchObject({ speculative: true, twin: first(grid, "slow").id });
+    expect(grid.leasesOf("middling")).toEqual([]);
+    expect(grid.take("send").map(({ message }) => message)).toContainEqual({
+      type: "revoke",
+      lease: copy.id,
+      reason: "replaced",
+    });
+    expect(job.leases.size).toBe(2);
+    expect(grid.state.submitters.get("ada")?.deficit ?? 0).toBeLessThanOrEqual(0);
+  });
+
   it("win: the slow node's lease is called off, and its late result is spare", () => {
     const { grid, slow } = tail();
     grid.take("send");

@@ -74,7 +74,7 @@ function nextAudit(state: CoreState, node: Node, backend: Backend): Assignment |
   const { grain } = next.result.audit;
   next.result.audit.state = "leased";
   const estimateMs = estimate(node, job, backend, 1);
-  return { job, lo: grain, hi: grain + 1, estimateMs, audit: result.id, copyOf: null };
+  return { job, lo: grain, hi: grain + 1, estimateMs, audit: result.id, copyOf: null, replaces: null };
 }
 
 function nextSlice(state: CoreState, node: Node, backend: Backend): Assignment | null {
@@ -88,7 +88,7 @@ function nextSlice(state: CoreState, node: Node, backend: Backend): Assignment |
   cut = cuttable(state, node, job, backend);
   if (!cut) return null;
   const [lo, hi] = cut;
-  return { job, lo, hi, estimateMs: estimate(node, job, backend, hi - lo), audit: null, copyOf: null };
+  return { job, lo, hi, estimateMs: estimate(node, job, backend, hi - lo), audit: null, copyOf: null, replaces: null };
 }
 
 /** The submitter's job that goes first among those that fit. Classes are few; jobs in them are in order. */
@@ -149,7 +149,8 @@ function estimate(node: Node, job: Job, backend: Backend, grains: number): numbe
 
 /**
  * The last grains of a job: what a slow or silent node still holds is given to a faster one as well
- * (Dean and Ghemawat's backup tasks). At most one copy of a lease, never to the same node.
+ * (Dean and Ghemawat's backup tasks). At most one copy of a lease at a time, never to the same node; a copy that
+ * is slow itself gives way to one that takes less than half the time.
  */
 function nextCopy(state: CoreState, node: Node, backend: Backend, now: number): Assignment | null {
   let jobs = 0;
@@ -161,13 +162,16 @@ function nextCopy(state: CoreState, node: Node, backend: Backend, now: number): 
     for (const leaseId of job.leases) {
       if (leases++ >= 64) break;
       const lease = state.leases.get(leaseId) as Lease;
-      if (lease.audit !== null || lease.twin !== null || lease.node === node.id) continue;
+      if (lease.audit !== null || lease.speculative || lease.node === node.id) continue;
+      const copy = lease.twin === null ? null : (state.leases.get(lease.twin) as Lease);
+      if (copy?.node === node.id) continue;
       const lo = lease.next;
       const mine = estimate(node, job, backend, lease.hi - lo);
       if (!worthCopying(state, job, lease, mine, now)) continue;
+      if (copy && !worthCopying(state, job, copy, mine, now)) continue;
       if (job.coverage.uncovered(lo, lease.hi).length === 0) continue;
       if (!node.own && hasOwnOnly(job, lo, lease.hi)) continue;
-      return { job, lo, hi: lease.hi, estimateMs: mine, audit: null, copyOf: lease };
+      return { job, lo, hi: lease.hi, estimateMs: mine, audit: null, copyOf: lease, replaces: copy };
     }
   }
   return null;

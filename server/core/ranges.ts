@@ -73,7 +73,7 @@ export class RangeSet {
   /** The parts of [lo, hi) that are in the set. */
   within(lo: number, hi: number): Range[] {
     const parts: Range[] = [];
-    for (let index = this.#find(lo); index < this.#ranges.length; index++) {
+    for (let index = this.#find(lo); index < this.#ranges.length && lo < hi; index++) {
       const [rangeLo, rangeHi] = this.#ranges[index] as [number, number];
       if (rangeLo >= hi) break;
       parts.push([Math.max(lo, rangeLo), Math.min(hi, rangeHi)]);

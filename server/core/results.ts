@@ -45,8 +45,9 @@ export function takeResult(
   } else {
     coverWith(state, job, node, message, fresh, entropy, now, out);
   }
+  const alone = lease !== undefined && lease.twin === null && message.lo >= lease.next;
   if (lease) advanceLease(state, lease, message, out);
-  if (fresh.length > 0) endCovered(state, job, message, out);
+  if (fresh.length > 0 && !alone) endCovered(state, job, message, out);
   state.changedJobs.add(job.id);
   state.changedNodes.add(node.id);
 }
@@ -170,7 +171,10 @@ function skipBrought(state: CoreState, lease: Lease): void {
   }
 }
 
-/** Ends the leases for which nothing is left to bring. Rare: only where ranges overlap. */
+/**
+ * Ends the leases for which nothing is left to bring. Rare: leases share no grains but with their copies, so a result
+ * of grains that its own lease had yet to bring ends no other.
+ */
 function endCovered(state: CoreState, job: Job, message: ResultMessage, out: Effect[]): void {
   if (job.leases.size === 0) return;
   for (const id of [...job.leases]) {

@@ -96,6 +96,8 @@ export interface Node {
   leases: Set<string>;
   /** Leases held, by backend. */
   held: Record<Backend, number>;
+  /** What those were estimated at when they were cut, in sum. */
+  heldMs: Record<Backend, number>;
   speeds: Map<string, Speed>;
   /** Core-seconds per second of one slot, over all workloads. */
   pace: Map<Backend, number>;

@@ -72,9 +72,9 @@ const bugs: { what: string; finds: RegExp; step?: Step; ports?: CorePorts }[] = 
   {
     what: "a restart finishes a job before all of it was brought",
     finds: /output|nothing is verified|taken|neighbours/,
-    step: (state, ...rest) => {
-      for (const job of state.jobs.values()) job.restoring = false;
-      return step(state, ...rest);
+    step: (state, event, ...rest) => {
+      for (const job of state.jobs.values()) job.restoring = event.type === "restored.all" && event.job === job.id;
+      return step(state, event, ...rest);
     },
   },
 ];
