@@ -14,7 +14,7 @@ import { Nodes } from "./shell/nodes.ts";
 import { statusOf, Throughput } from "./shell/status.ts";
 import { jobQuery, validateSubmission } from "./shell/submissions.ts";
 import { workloadTypes } from "./shell/types.ts";
-import type { JobRecord, KeyRecord } from "./store/store.ts";
+import type { JobRecord, KeyRecord, RoundRecord } from "./store/store.ts";
 import {
   type Grid,
   GridError,
@@ -34,6 +34,11 @@ export interface CoordinatorOptions extends EngineOptions {
   version: string;
 }
 
+interface Ended {
+  view: JobView;
+  record: JobRecord;
+}
+
 /** Jobs that ended lately, so that their end is told before the record is read again. */
 const recentMax = 256;
 
@@ -46,8 +51,10 @@ export class Coordinator implements Grid {
   readonly #startedMs = Date.now();
   readonly #keys = new Map<string, KeyRecord>();
   readonly #nodes = new Nodes();
-  readonly #recent = new Map<string, JobView>();
+  readonly #recent = new Map<string, Ended>();
   readonly #throughput = new Throughput();
+  /** Submissions with an idempotency key that are under way, by submitter and key. */
+  readonly #submitting = new Map<string, Promise<void>>();
   readonly #engine: Engine;
   #feed!: Feed;
   #timers: NodeJS.Timeout[] = [];
@@ -104,10 +111,27 @@ export class Coordinator implements Grid {
 
   async submit(request: SubmitRequest): Promise<Submitted> {
     this.#engine.assertServing();
-    if (request.idempotencyKey !== null) {
-      const replay = await this.#replay(request, request.idempotencyKey);
-      if (replay) return replay;
+    const { idempotencyKey } = request;
+    if (idempotencyKey === null) return this.#accept(request);
+    const name = `${request.submitter}\n${idempotencyKey}`;
+    // Of requests with one key that come at the same time the first is accepted, and the others see it.
+    while (this.#submitting.has(name)) await this.#submitting.get(name);
+    const submission = (async () => (await this.#replay(request, idempotencyKey)) ?? this.#accept(request))();
+    this.#submitting.set(
+      name,
+      submission.then(
+        () => {},
+        () => {},
+      ),
+    );
+    try {
+      return await submission;
+    } finally {
+      this.#submitting.delete(name);
     }
+  }
+
+  async #accept(request: SubmitRequest): Promise<Submitted> {
     if (this.#engine.state.jobs.size >= this.#engine.state.config.openJobsMax) {
       throw new GridError("overloaded", `${this.#engine.state.jobs.size} jobs are open, the most there may be.`, {
         remedy: "Wait until some have ended.",
@@ -152,13 +176,13 @@ export class Coordinator implements Grid {
         job: id,
         reason: { code: "cancelled", message: `Cancelled by ${by}.` },
       });
-      await this.#engine.loop.settled();
+      await this.#engine.loop.flushed();
     }
     return this.job(id);
   }
 
   async job(id: string): Promise<JobView | null> {
-    return this.#openView(id) ?? this.#recent.get(id) ?? this.#recordedView(id);
+    return this.#presentView(id) ?? this.#recordedView(id);
   }
 
   async jobs(query: JobQuery): Promise<{ jobs: JobView[]; next_cursor: string | null }> {
@@ -170,7 +194,8 @@ export class Coordinator implements Grid {
   async result(id: string): Promise<JobOutput | null> {
     const job = await this.job(id);
     if (!job) return null;
-    const record = job.status === "completed" ? await this.options.store.job(id) : null;
+    if (job.status !== "completed") return { job, output: null };
+    const record = this.#recent.get(id)?.record ?? (await this.options.store.job(id));
     if (record?.state !== "completed") return { job, output: null };
     return { job, output: await this.#outputOf(record) };
   }
@@ -202,7 +227,7 @@ export class Coordinator implements Grid {
   }
 
   subscribeJob(id: string, after: number | null, listener: (event: NumberedJobEvent) => void): Unsubscribe {
-    const present = this.#openView(id) ?? this.#recent.get(id);
+    const present = this.#presentView(id);
     if (present) return this.#feed.subscribeJob(id, after, present, listener);
     return () => {};
   }
@@ -236,7 +261,7 @@ export class Coordinator implements Grid {
     for (const key of snapshot.keys) this.#keys.set(key.id, key);
     this.#feed ??= new Feed(
       {
-        jobView: (id) => this.#openView(id) ?? this.#recent.get(id) ?? null,
+        jobView: (id) => this.#presentView(id),
         nodeView: (id) => {
           const node = this.#engine.state.nodes.get(id);
           return node ? nodeView(this.#engine.state, node, Date.now()) : null;
@@ -259,9 +284,9 @@ export class Coordinator implements Grid {
 
   /** Read from the record, so that the view says what is durable. */
   async #onEnded(id: string): Promise<void> {
-    const record = await this.options.store.job(id);
-    if (!record) return;
-    this.#remember(await this.#viewOf(record));
+    const view = await this.#recordedView(id);
+    if (!view) return;
+    this.#feed.ended(view);
     this.#engine.state.changedJobs.add(id);
   }
 
@@ -279,22 +304,28 @@ export class Coordinator implements Grid {
     return job ? openJobView(this.#engine.state, job, Date.now()) : null;
   }
 
-  async #recordedView(id: string): Promise<JobView | null> {
-    const record = await this.options.store.job(id);
-    return record ? this.#remember(await this.#viewOf(record)) : null;
+  /** Of a job that is open, or ended lately. */
+  #presentView(id: string): JobView | null {
+    return this.#openView(id) ?? this.#recent.get(id)?.view ?? null;
   }
 
-  /** Keeps the view of a job that ended, for those who subscribe right after they looked. */
-  #remember(view: JobView): JobView {
+  async #recordedView(id: string): Promise<JobView | null> {
+    const { store } = this.options;
+    const [record, rounds] = await Promise.all([store.job(id), store.rounds(id)]);
+    return record ? this.#remember({ view: viewOf(record, rounds), record }) : null;
+  }
+
+  /** Keeps a job that ended, for those who subscribe or ask for its result right after. */
+  #remember(ended: Ended): JobView {
+    const { view } = ended;
     this.#recent.delete(view.task_id);
-    this.#recent.set(view.task_id, view);
+    this.#recent.set(view.task_id, ended);
     if (this.#recent.size > recentMax) this.#recent.delete(this.#recent.keys().next().value as string);
     return view;
   }
 
   async #viewOf(record: JobRecord): Promise<JobView> {
-    const rounds = await this.options.store.rounds(record.id);
-    return endedJobView(record, rounds.find((round) => round.round === record.round) ?? rounds.at(-1));
+    return viewOf(record, await this.options.store.rounds(record.id));
   }
 
   async #outputOf(record: JobRecord): Promise<unknown> {
@@ -326,3 +357,6 @@ export class Coordinator implements Grid {
     this.#keys.set(record.id, record);
   }
 }
+
+const viewOf = (record: JobRecord, rounds: readonly RoundRecord[]): JobView =>
+  endedJobView(record, rounds.find((round) => round.round === record.round) ?? rounds.at(-1));

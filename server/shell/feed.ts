@@ -1,5 +1,5 @@
 /** Live updates: events of single jobs, and the pages' one feed. What changed is gathered, and told at most every 500 ms. */
-import type { FeedEvent, JobEvent, JobView, NetworkStatus, NodeView } from "../../protocol/rest.ts";
+import type { FeedEvent, JobEvent, JobState, JobView, NetworkStatus, NodeView } from "../../protocol/rest.ts";
 import { isFinal, type NumberedJobEvent, type Unsubscribe } from "../transport/grid.ts";
 
 export interface FeedPorts {
@@ -15,7 +15,8 @@ type JobListener = (event: NumberedJobEvent) => void;
 interface JobChannel {
   listeners: Set<JobListener>;
   kept: NumberedJobEvent[];
-  status: string;
+  /** As last told; null before the first time. */
+  status: JobState | null;
   preview: string;
 }
 
@@ -85,10 +86,15 @@ export class Feed {
     for (const listener of this.#listeners) listener(event);
   }
 
+  /** A job ended: those who wait for just that are told at once, and pages with the next `publish`. */
+  ended(view: JobView): void {
+    if (this.#channels.has(view.task_id)) this.#publishJob(view);
+  }
+
   #channel(id: string): JobChannel {
     let channel = this.#channels.get(id);
     if (!channel) {
-      channel = { listeners: new Set(), kept: [], status: "", preview: "" };
+      channel = { listeners: new Set(), kept: [], status: null, preview: "" };
       this.#channels.set(id, channel);
       this.#prune();
     }
@@ -105,6 +111,8 @@ export class Feed {
 
   #publishJob(view: JobView): void {
     const channel = this.#channel(view.task_id);
+    // The end is a job's last event.
+    if (channel.status !== null && isFinal(channel.status)) return;
     const preview = JSON.stringify(view.preview ?? null);
     if (preview !== channel.preview && view.preview != null) {
       channel.preview = preview;

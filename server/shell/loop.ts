@@ -33,11 +33,18 @@ interface Batch {
   hooks: (() => void)[];
 }
 
+/**
+ * While a commit is under way, nobody looks for work: the leases then go out with the acknowledgements that wait for it,
+ * in one frame for each node. Nodes hold a second lease for such moments. A commit that takes longer is not waited for.
+ */
+const placeWaitMsMax = 20;
+
 const emptyBatch = (): Batch => ({ writes: [], afterwards: [], events: [], hooks: [] });
 
 export class CoreLoop {
   #gathering = emptyBatch();
   #committing = false;
+  #commitStartedMs = 0;
   #dead = false;
   #inTurn = false;
   readonly #entropy = new Uint32Array(256);
@@ -77,7 +84,12 @@ export class CoreLoop {
     this.#dead = true;
   }
 
-  /** Resolves when everything gathered so far is durable. */
+  /** Resolves when what was written until now is durable; what others go on writing does not hold it up. */
+  flushed(): Promise<void> {
+    return new Promise((resolve) => this.write([], resolve));
+  }
+
+  /** Resolves when nothing is left to be made durable: for a loop that gets no more events. */
   async settled(): Promise<void> {
     while (!this.#dead && (this.#committing || this.#gathering.writes.length > 0)) {
       await new Promise((resolve) => setTimeout(resolve, 1));
@@ -104,7 +116,7 @@ export class CoreLoop {
   #endTurn(): void {
     if (this.#inTurn) return;
     this.#inTurn = true;
-    this.#step({ type: "place" });
+    if (!this.#committing || performance.now() - this.#commitStartedMs > placeWaitMsMax) this.#step({ type: "place" });
     // What waits for a commit, where there is nothing left to commit, is due now.
     while (!this.#dead && !this.#committing && this.#gathering.writes.length === 0 && this.#isWaiting()) {
       this.#release(this.#take());
@@ -136,9 +148,9 @@ export class CoreLoop {
     if (this.#dead || this.#committing || this.#gathering.writes.length === 0) return;
     const batch = this.#take();
     this.#committing = true;
-    const startedMs = performance.now();
+    this.#commitStartedMs = performance.now();
     this.ports.commit(batch.writes).then(
-      () => this.#committed(batch, performance.now() - startedMs),
+      () => this.#committed(batch, performance.now() - this.#commitStartedMs),
       (error) => {
         if (!this.#dead) this.ports.fatal(error);
       },
