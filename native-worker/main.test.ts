@@ -21,11 +21,11 @@ afterEach(async () => {
 });
 
 /** `node native-worker`, as people type it. */
-function worker(args: readonly string[], env: Record<string, string> = {}) {
+function worker(args: readonly string[], env: Record<string, string> = {}, stdin: "ignore" | "pipe" = "ignore") {
   const child = spawn(process.execPath, ["native-worker", "--data", dataDir, "--json", ...args], {
     cwd: root,
     env: { ...process.env, QUEZTL_PORT: "", ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [stdin, "pipe", "pipe"],
   });
   started.push(child);
   let said = "";
@@ -145,6 +145,16 @@ describe("the worker's process", () => {
     expect((await fetch(new URL("/", url))).status).toBe(404);
     child.kill("SIGTERM");
     await ended;
+  });
+
+  it("ends with its parent, when told to", async () => {
+    await using server = await startServer();
+    const { child, ended } = worker([server.url, "--threads", "1", "--no-gpu", "--with-parent"], {}, "pipe");
+    await until("it joins", () => server.coordinator.of("hello").length > 0);
+    expect(child.exitCode).toBeNull();
+    child.stdin?.end();
+    expect(await ended).toBe(0);
+    await until("it says goodbye", () => server.coordinator.of("bye").length === 1);
   });
 
   it("says what is wrong with a flag, and lists all of them", async () => {

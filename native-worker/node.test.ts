@@ -1,5 +1,5 @@
 /** The worker as a class, against a small coordinator over a real WebSocket, with real threads and kernels. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -100,6 +100,17 @@ describe("WorkerNode", () => {
     const first = await new WorkerNode(options).start();
     await expect(new WorkerNode(options).start()).rejects.toThrow(/Another worker uses .* --data/);
     await first.stop();
+  });
+
+  it("lets go of its folder when it cannot start", async () => {
+    await writeFile(join(dataDir, "identity.json"), "no key");
+    const options = { coordinatorUrl: "http://127.0.0.1:9", threads: 1, gpu: false, dataDir };
+    await expect(new WorkerNode(options).start()).rejects.toThrow(/identity\.json is damaged/);
+    await rm(join(dataDir, "identity.json"));
+    const node = await new WorkerNode(options).start();
+    await until("it waits", () => node.view?.phase === "waiting");
+    expect(node.view?.reason.message).toContain("ECONNREFUSED");
+    await node.stop();
   });
 });
 

@@ -46,6 +46,16 @@ export class WorkerNode {
    * where the folder is in use or the key in it damaged. A node is started once.
    */
   async start(): Promise<this> {
+    try {
+      await this.#join();
+    } catch (error) {
+      await this.#close();
+      throw error;
+    }
+    return this;
+  }
+
+  async #join(): Promise<void> {
     const { options } = this;
     const url = new URL(options.coordinatorUrl);
     const dataDir = options.dataDir ?? join(process.cwd(), ".queztl-worker");
@@ -89,7 +99,7 @@ export class WorkerNode {
       preferences,
       report: (error) => log("defect", error instanceof Error ? (error.stack ?? error.message) : String(error)),
     });
-    if (this.#stopped) return this;
+    if (this.#stopped) return;
     const { slots } = preferences;
     const doing = families.join(", ") || "nothing";
     log(
@@ -97,7 +107,6 @@ export class WorkerNode {
       `Joining ${url.origin} with ${slots.wasm} threads${gpu ? ` and ${capabilities.gpu?.name}` : ""}: ${doing}.`,
     );
     await this.#runner.start();
-    return this;
   }
 
   get view(): AgentView | null {
