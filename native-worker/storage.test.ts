@@ -1,9 +1,9 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { keptResult, storageConformance } from "../agent/testing/storage-conformance.ts";
-import { limits } from "../protocol/limits.ts";
 import { FileStorage, loadIdentity } from "./storage.ts";
 
 const folders: string[] = [];
@@ -36,15 +36,50 @@ describe("files", () => {
     expect((await new FileStorage(at).load()).map((result) => result.seq)).toEqual([1]);
     expect((await readdir(join(at, "results"))).sort()).toEqual(["1.result", "notes.txt"]);
   });
-  it("are not more than the protocol allows", async () => {
-    const storage = new FileStorage(await folder());
+  it("are not more than the limit", async () => {
+    const storage = new FileStorage(await folder(), 100);
     await storage.load();
-    const all = Array.from({ length: limits.unacknowledgedResultsMax }, (_, seq) => storage.keep(keptResult(seq)));
-    await Promise.all(all);
-    await expect(storage.keep(keptResult(9_999))).rejects.toThrow(/wait for their acknowledgement/);
+    await Promise.all(Array.from({ length: 100 }, (_, seq) => storage.keep(keptResult(seq))));
+    await expect(storage.keep(keptResult(9_999))).rejects.toThrow(/More than 100 results wait/);
     await storage.keep(keptResult(3));
     await storage.forget([3]);
     await storage.keep(keptResult(9_999));
+  });
+  it("are on disk when `keep` resolves, however many are kept at once", async () => {
+    const at = await folder();
+    const storage = new FileStorage(at);
+    await storage.load();
+    const kept = Array.from({ length: 200 }, async (_, seq) => {
+      await storage.keep(keptResult(seq));
+      expect(existsSync(join(at, "results", `${seq}.result`))).toBe(true);
+    });
+    await Promise.all(kept);
+  });
+  it("are taken whenever they come, one after the other or in between", async () => {
+    const storage = new FileStorage(await folder());
+    await storage.load();
+    for (let seq = 0; seq < 30; seq++) {
+      await storage.keep(keptResult(seq));
+      await Promise.all([storage.forget([seq]), storage.keep(keptResult(1_000 + seq))]);
+      if (seq % 3 === 0) await storage.settled();
+    }
+    expect((await storage.load()).map((result) => result.seq)).toHaveLength(30);
+  });
+  it("are not written when they are forgotten before their turn", async () => {
+    const at = await folder();
+    const storage = new FileStorage(at);
+    await storage.load();
+    const first = storage.keep(keptResult(1));
+    const others = Array.from({ length: 50 }, (_, index) => storage.keep(keptResult(index + 2)));
+    await Promise.all([first, ...others, storage.forget(Array.from({ length: 51 }, (_, index) => index + 1))]);
+    expect(await readdir(join(at, "results"))).toEqual([]);
+  });
+  it("say so when the disk refuses", async () => {
+    const at = await folder();
+    const storage = new FileStorage(at);
+    await storage.load();
+    await rm(join(at, "results"), { recursive: true });
+    await expect(storage.keep(keptResult(1))).rejects.toThrow(/ENOENT/);
   });
   it("have settled once everything asked for is on disk", async () => {
     const at = await folder();

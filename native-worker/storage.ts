@@ -36,13 +36,32 @@ export async function loadIdentity(folder: string): Promise<IdentityPort> {
   return identityPort(identity);
 }
 
+/** A result to write, or null where it is to be removed. */
+interface Wish {
+  result: KeptResult | null;
+  granted: Promise<void>;
+  grant(): void;
+  refuse(error: unknown): void;
+}
+
+/** Files written side by side in one turn. */
+const turnMax = 64;
+
+/**
+ * Writes in turns: what is asked for while one is on its way makes up the next, with one sync of the folder, and a
+ * result that is forgotten before its turn is never written. So a fast worker does not run ahead of its disk.
+ */
 export class FileStorage implements StoragePort {
   readonly #folder: string;
-  /** Writes and removals of one result must not overtake each other. */
-  #line: Promise<unknown> = Promise.resolve();
   readonly #seqs = new Set<number>();
+  /** What the disk does not say yet, by sequence number. */
+  readonly #wanted = new Map<number, Wish>();
+  #turns: Promise<void> | null = null;
 
-  constructor(dataDir: string) {
+  constructor(
+    dataDir: string,
+    private readonly resultsMax: number = limits.unacknowledgedResultsMax,
+  ) {
     this.#folder = join(dataDir, "results");
   }
 
@@ -55,7 +74,7 @@ export class FileStorage implements StoragePort {
     for (const name of await readdir(this.#folder)) {
       if (name.startsWith(".")) await unlink(join(this.#folder, name));
     }
-    for (const name of names.slice(-limits.unacknowledgedResultsMax)) {
+    for (const name of names.slice(-this.resultsMax)) {
       const parsed = keptSchema.safeParse(unpack(await readFile(join(this.#folder, name))));
       if (parsed.success && name === `${parsed.data.seq}.result`) results.push(parsed.data);
       else await unlink(join(this.#folder, name));
@@ -64,47 +83,89 @@ export class FileStorage implements StoragePort {
     return results;
   }
 
-  keep(result: KeptResult): Promise<void> {
-    return this.#then(async () => {
-      if (this.#seqs.size >= limits.unacknowledgedResultsMax && !this.#seqs.has(result.seq)) {
-        throw new Error(`More than ${limits.unacknowledgedResultsMax} results wait for their acknowledgement.`);
-      }
-      const aside = join(this.#folder, `.${randomBytes(6).toString("hex")}`);
-      const handle = await open(aside, "wx");
-      try {
-        await handle.writeFile(packr.pack(result));
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(aside, this.#path(result.seq));
-      await syncFolder(this.#folder);
-      this.#seqs.add(result.seq);
-    });
+  /** Resolves when the result is on disk, or forgotten. Rejects where too many wait, or the disk refuses. */
+  async keep(result: KeptResult): Promise<void> {
+    if (this.#seqs.size >= this.resultsMax && !this.#seqs.has(result.seq)) {
+      throw new Error(`More than ${this.resultsMax} results wait for their acknowledgement.`);
+    }
+    this.#seqs.add(result.seq);
+    await this.#wish(result.seq, result);
   }
 
-  forget(seqs: readonly number[]): Promise<void> {
-    return this.#then(async () => {
-      for (const seq of seqs) {
-        if (this.#seqs.delete(seq)) await unlink(this.#path(seq));
-      }
-    });
+  async forget(seqs: readonly number[]): Promise<void> {
+    await Promise.all(seqs.filter((seq) => this.#seqs.delete(seq)).map((seq) => this.#wish(seq, null)));
   }
 
-  /** Resolves when everything asked for so far is on disk. */
+  /** Resolves when everything asked for so far is on disk, or was refused by it. */
   async settled(): Promise<void> {
-    await this.#line;
+    await this.#turns;
+  }
+
+  /** The last wish for a number counts; all who asked are told of that. */
+  #wish(seq: number, result: KeptResult | null): Promise<void> {
+    let wish = this.#wanted.get(seq);
+    if (wish) wish.result = result;
+    else {
+      wish = newWish(result);
+      this.#wanted.set(seq, wish);
+    }
+    this.#turns ??= this.#takeTurns();
+    return wish.granted;
+  }
+
+  async #takeTurns(): Promise<void> {
+    while (this.#wanted.size > 0) {
+      const turn = [...this.#wanted].slice(0, turnMax);
+      for (const [seq] of turn) this.#wanted.delete(seq);
+      const done = turn.map(([seq, { result }]) => (result ? this.#write(result) : this.#remove(seq)));
+      const outcomes = await Promise.allSettled(done);
+      const synced = await syncFolder(this.#folder).then(
+        () => null,
+        (error: unknown) => ({ error }),
+      );
+      for (const [index, [, wish]] of turn.entries()) {
+        const outcome = outcomes[index] as PromiseSettledResult<void>;
+        if (outcome.status === "rejected") wish.refuse(outcome.reason);
+        else if (synced) wish.refuse(synced.error);
+        else wish.grant();
+      }
+    }
+    // In the same breath as the look at what is wanted: what is wished from now on starts the turns again.
+    this.#turns = null;
+  }
+
+  async #write(result: KeptResult): Promise<void> {
+    const aside = join(this.#folder, `.${randomBytes(6).toString("hex")}`);
+    const handle = await open(aside, "wx");
+    try {
+      await handle.writeFile(packr.pack(result));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(aside, this.#path(result.seq));
+  }
+
+  async #remove(seq: number): Promise<void> {
+    await unlink(this.#path(seq)).catch((error: NodeJS.ErrnoException) => {
+      // It was forgotten before it was ever written.
+      if (error.code !== "ENOENT") throw error;
+    });
   }
 
   #path(seq: number): string {
     return join(this.#folder, `${seq}.result`);
   }
+}
 
-  #then(work: () => Promise<void>): Promise<void> {
-    const done = this.#line.then(work);
-    this.#line = done.catch(() => {});
-    return done;
-  }
+function newWish(result: KeptResult | null): Wish {
+  let grant = (): void => {};
+  let refuse = (_error: unknown): void => {};
+  const granted = new Promise<void>((resolve, reject) => {
+    grant = resolve;
+    refuse = reject;
+  });
+  return { result, granted, grant, refuse };
 }
 
 function unpack(bytes: Uint8Array): unknown {
