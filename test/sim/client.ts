@@ -33,7 +33,7 @@ export class SimClient {
       ...toyDefaults,
       seed: random.int(1, 1e9),
       grains,
-      cost: random.log(1, 100),
+      cost: random.log(...this.world.costs),
       certificate,
       output: certificate === "none" && random.chance(0.25) ? "rows" : "reduce",
       rounds: 1,

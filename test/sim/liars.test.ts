@@ -11,8 +11,8 @@ describe("liars that lie now and then", () => {
     let all = 0;
     let rejected = 0;
     let told = 0;
-    for (let seed = 1; seed <= 8; seed++) {
-      const world = new World({ seed, partly: 0.05 });
+    for (let seed = 1; seed <= 16; seed++) {
+      const world = new World({ seed, partly: 0.05, costs: [0.01, 1] });
       world.runUnjudged();
       const escaped = world.client.escaped();
       wrong += escaped.wrong;

@@ -19,6 +19,8 @@ export interface WorldOptions {
   nodes?: number;
   /** Liars lie in any grain with this probability, instead of in all of a result. */
   partly?: number;
+  /** Core-seconds of a job's grains, log-uniform between these. Light grains make results of many grains. */
+  costs?: readonly [lo: number, hi: number];
   /** For tests of the simulator itself: another core, with a bug. */
   core?: { step: Step; ports: CorePorts };
 }
@@ -40,6 +42,7 @@ export class World {
   readonly core: { step: Step; ports: CorePorts };
   /** Every event by itself, or every turn of events: as often as time allows. */
   readonly checkEveryEvent: boolean;
+  readonly costs: readonly [lo: number, hi: number];
   faults = true;
   healedMs = 0;
   #connections = 0;
@@ -50,6 +53,7 @@ export class World {
     const extentGrains = this.random.pick([16, 64, 1 << 16]);
     this.config = { ...defaultConfig, extentGrains, sliceGrainsMax: this.random.pick([8, 64, 1024]) };
     this.core = options.core ?? { step: coreStep, ports: { ticket } };
+    this.costs = options.costs ?? [1, 100];
     this.client = new SimClient(this);
     this.coordinator = new SimCoordinator(this);
   }
