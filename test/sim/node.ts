@@ -1,32 +1,11 @@
 /** A node, simulated: it computes toy grains at its own speed, keeps results until they are acknowledged, and has faults. */
-import type { CoordinatorMessage, HeldLease, LeaseMessage, ResultMessage } from "../../protocol/messages.ts";
+import type { CoordinatorMessage, ResultMessage } from "../../protocol/messages.ts";
 import { packPartials } from "../../protocol/partials.ts";
 import { type ToyPayload, toyPartial } from "../../server/core/fixtures.ts";
 import { build, capabilities, kernel, preferences } from "../../server/core/harness.ts";
+import { forgedLease, type Held, heldLease, type NodeTraits, progressOf } from "./held.ts";
 import type { Connection, Ends } from "./network.ts";
 import type { World } from "./world.ts";
-
-export interface NodeTraits {
-  id: string;
-  own: boolean;
-  /** Core-seconds per second of a slot. */
-  speed: number;
-  slots: number;
-  latencyMs: number;
-  readerMs: number;
-  /** Probability that a result is wrong in all its grains; or, of `partly`, that any one grain is. */
-  lies: number;
-  partly: number;
-  fails: number;
-  forges: boolean;
-}
-
-interface Held {
-  message: LeaseMessage;
-  next: number;
-  /** Being computed: until when, and how many grains. */
-  chunk: { from: number; until: number; grains: number } | null;
-}
 
 export class SimNode implements Ends {
   connection: Connection | null = null;
@@ -66,7 +45,8 @@ export class SimNode implements Ends {
     this.connection = connection;
     this.welcomed = false;
     const holding = [...this.#leases.values()].map(heldLease);
-    if (traits.forges && world.faults) holding.push(this.#forgedLease());
+    if (traits.forges && world.faults)
+      holding.push(forgedLease(++this.#seq, world.random.pick([...this.#payloads.keys(), "none"])));
     connection.up(() =>
       world.coordinator.hello(connection, {
         node: traits.id,
@@ -85,7 +65,7 @@ export class SimNode implements Ends {
     this.world.timeline.after(this.world.config.heartbeatMs, () => {
       if (life !== this.#life || connection !== this.connection) return;
       if (this.welcomed && !this.#isSilent()) {
-        const leases = [...this.#leases.values()].map((held) => this.#progress(held));
+        const leases = [...this.#leases.values()].map((held) => progressOf(held, this.world.timeline.now));
         this.#up({ type: "progress", leases });
       }
       this.#heartbeat(life, connection);
@@ -94,15 +74,6 @@ export class SimNode implements Ends {
 
   #isSilent(): boolean {
     return this.world.timeline.now < this.#silentUntil;
-  }
-
-  #progress({ message, next, chunk }: Held): { lease: string; done: number; fraction: number } {
-    let done = next - message.lo;
-    if (!chunk) return { lease: message.lease, done, fraction: 0 };
-    const { now } = this.world.timeline;
-    const part = Math.max(0, Math.min(0.999, (now - chunk.from) / (chunk.until - chunk.from))) * chunk.grains;
-    done += Math.floor(part);
-    return { lease: message.lease, done, fraction: part % 1 };
   }
 
   #up(message: Parameters<World["coordinator"]["receive"]>[1], overtakes = false): void {
@@ -177,8 +148,12 @@ export class SimNode implements Ends {
     if (!this.connection) return;
     this.connection.open = false;
     this.connection = null;
+    this.#comeBack(retryMs);
+  }
+
+  #comeBack(ms: number): void {
     const life = this.#life;
-    this.world.timeline.after(retryMs, () => {
+    this.world.timeline.after(ms, () => {
       if (life === this.#life) this.connect();
     });
   }
@@ -271,12 +246,6 @@ export class SimNode implements Ends {
     this.#up(forged);
   }
 
-  #forgedLease(): HeldLease {
-    const job = this.world.random.pick([...this.#payloads.keys(), "none"]);
-    const range = { lo: 0, hi: 5, next: 0, backend: "wasm" as const };
-    return { lease: `forged.${++this.#seq}`, ticket: "forged", job, round: 0, ...range };
-  }
-
   // ---- faults ---------------------------------------------------------------------------------------
 
   /** Everything is lost; the identity comes back with another session. */
@@ -294,10 +263,7 @@ export class SimNode implements Ends {
   loseConnection(backMs: number, halfOpen: boolean): void {
     if (!this.connection) return;
     this.#drop(halfOpen);
-    const life = this.#life;
-    this.world.timeline.after(backMs, () => {
-      if (life === this.#life) this.connect();
-    });
+    this.#comeBack(backMs);
   }
 
   #drop(halfOpen: boolean): void {
@@ -330,10 +296,7 @@ export class SimNode implements Ends {
       connection.open = false;
       this.world.coordinator.disconnected(connection);
     });
-    const life = this.#life;
-    this.world.timeline.after(backMs, () => {
-      if (life === this.#life) this.connect();
-    });
+    this.#comeBack(backMs);
   }
 
   /** Honest from now on, quick to read, and awake. */
@@ -347,9 +310,4 @@ export class SimNode implements Ends {
     if (this.connection) this.connection.readerMs = 0;
     else this.connect();
   }
-}
-
-function heldLease({ message, next }: Held): HeldLease {
-  const { lease, ticket, job, round, lo, hi, backend } = message;
-  return { lease, ticket, job, round, lo, hi, backend, next };
 }
