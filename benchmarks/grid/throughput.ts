@@ -39,7 +39,7 @@ const jobTasksMax = 100_000;
 
 /** Leases in flight over all nodes: enough that none ever waits, also at one lease a node. */
 function slotsOf({ nodes }: Cell): number {
-  return Math.max(2, Math.min(256, Math.ceil(1_600 / nodes)));
+  return Math.max(2, Math.min(256, Math.ceil((Number(process.env.INFLIGHT) || 1600) / nodes)));
 }
 
 export async function measureCell(cell: Cell, nodeFlags: string[] = []): Promise<CellResult> {
