@@ -2,6 +2,7 @@
 import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import type { CoreConfig } from "./core/state.ts";
 
 export interface Config {
   host: string;
@@ -20,9 +21,24 @@ export interface Config {
   json: boolean;
   operatorToken: string | null;
   joinToken: string | null;
-  signResults: boolean;
+  /** OFF only in the test that shows what FULL is for. */
   synchronous: "FULL" | "OFF";
+  /** What differs from the core's defaults. */
+  core: Partial<CoreConfig>;
 }
+
+/** For tests that kill processes (QUEZTL_TEST_TIMING=fast): short slices and short waits, so that many are met. */
+const fastTiming: Partial<CoreConfig> = {
+  firstSliceMs: 300,
+  sliceMs: 1_000,
+  leaseMsMin: 3_000,
+  silentMs: 5_000,
+  reconnectMs: 1_000,
+  recoveryMs: 1_000,
+  retryMs: 200,
+  heartbeatMs: 500,
+  flushMs: 500,
+};
 
 export class ConfigError extends Error {
   override name = "ConfigError";
@@ -83,8 +99,11 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
     json: values.json === true,
     operatorToken: env.QUEZTL_OPERATOR_TOKEN ?? null,
     joinToken: env.QUEZTL_JOIN_TOKEN ?? null,
-    signResults: env.QUEZTL_SIGN_RESULTS !== "0",
     synchronous: env.QUEZTL_TEST_SYNCHRONOUS === "OFF" ? "OFF" : "FULL",
+    core: {
+      signResults: env.QUEZTL_SIGN_RESULTS !== "0",
+      ...(env.QUEZTL_TEST_TIMING === "fast" ? fastTiming : {}),
+    },
   };
 }
 

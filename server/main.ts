@@ -41,6 +41,8 @@ async function main(): Promise<void> {
   const joinToken = config.joinToken ?? secrets.joinToken;
   const { coordinator, http, access, close } = await assemble(config, { ...secrets, operatorToken, joinToken }, log);
   const port = await listen(http, config.host, config.port, config.portNamed, (line) => console.log(line));
+  // People read the banner; whoever reads JSON gets the address that way.
+  if (config.json) log("listening", `http://${config.host}:${port}`);
   const worker = config.localWorker
     ? new LocalWorker({
         file: join(root, "dist", "worker.mjs"),
@@ -85,7 +87,7 @@ async function assemble(
     version,
     joinToken: secrets.joinToken,
     ticketSecret: secrets.ticketSecret,
-    config: { signResults: config.signResults },
+    config: config.core,
     log,
     onCommit: (ms, writes) => metrics?.observeCommit(ms / 1000, writes),
   });
