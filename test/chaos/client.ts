@@ -33,8 +33,14 @@ export class Client {
   /** Keys that were acknowledged with two jobs: always a defect. */
   readonly doubled: string[] = [];
   #next = 0;
+  #gaveUp = false;
 
   constructor(private readonly url: () => string) {}
+
+  /** Submissions that are not acknowledged yet are not tried again. */
+  giveUp(): void {
+    this.#gaveUp = true;
+  }
 
   /** Tries until it is acknowledged, with one idempotency key. Throws for an answer that trying again cannot mend. */
   async submit(body: JobBody, tryMs = 120_000): Promise<Acknowledged> {
@@ -42,7 +48,10 @@ export class Client {
     this.pending++;
     try {
       return await until(
-        () => this.attempt(key, body),
+        () => {
+          if (this.#gaveUp) throw new Error(`submission ${key} was given up`);
+          return this.attempt(key, body);
+        },
         tryMs,
         () => `submission ${key} is not acknowledged`,
       );

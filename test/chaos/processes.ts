@@ -38,7 +38,8 @@ export class Program {
   constructor(
     readonly name: string,
     private readonly args: () => string[],
-    private readonly env: Record<string, string>,
+    /** Added to this process's own; a change counts from the next start on. */
+    readonly env: Record<string, string>,
   ) {}
 
   get isUp(): boolean {
