@@ -3,6 +3,7 @@ import { Packr } from "msgpackr";
 import { describe, expect, it } from "vitest";
 import { decodeFromNode, encodeToCoordinator, ProtocolError } from "./codec.ts";
 import { limits } from "./limits.ts";
+import { nodeMessageSchema } from "./messages.ts";
 import { countPartials, packPartials, slicePartials, unpackPartials } from "./partials.ts";
 import { whoMustUpgrade } from "./version.ts";
 
@@ -22,6 +23,41 @@ describe("codec", () => {
     expect(() => decodeFromNode(new Uint8Array(limits.nodeFrameBytesMax + 1))).toThrow(/at most/);
     const many = Array.from({ length: limits.frameMessagesMax + 1 }, () => ({ type: "bye", reason: "" }) as const);
     expect(() => decodeFromNode(encodeToCoordinator(many))).toThrow(/messages in a frame/);
+  });
+  it("takes a result exactly where its schema does, whichever field is odd", () => {
+    const result = {
+      type: "result",
+      seq: 1,
+      lease: "l",
+      ticket: "t",
+      job: "j",
+      round: 0,
+      leaseLo: 0,
+      leaseHi: 4,
+      lo: 1,
+      hi: 2,
+      backend: "wasm",
+      kernel: "0f".repeat(32),
+      build: "a1".repeat(32),
+      partials: new Uint8Array([1, 0, 7]),
+      computeMs: 2.5,
+      signature: new Uint8Array(64),
+    };
+    const odd = [null, -1, 0, 1.5, 2 ** 21, 1e11, 2 ** 53, Number.NaN, "", "native", "x".repeat(64), "x".repeat(65)];
+    const values = [...odd, "0F".repeat(32), new Uint8Array(64), new Uint8Array(65), [], {}, true, undefined];
+    const decoded = (value: unknown): unknown => packr.pack(decodeFromNode(packr.pack([value]))[0]);
+    expect(decoded(result)).toEqual(packr.pack(result));
+    expect(decoded({ ...result, extra: 1 })).toEqual(packr.pack(result));
+    for (const field of Object.keys(result)) {
+      for (const value of values) {
+        const changed = { ...result, [field]: value };
+        const parsed = nodeMessageSchema.safeParse(packr.unpack(packr.pack(changed)));
+        if (parsed.success) expect(decoded(changed)).toEqual(packr.pack(parsed.data));
+        else expect(() => decoded(changed)).toThrow(`[0].${field}: ${parsed.error.issues[0]?.message}`);
+      }
+      const { [field as "seq"]: _, ...missing } = result;
+      expect(() => decoded(missing)).toThrow(`[0].${field}`);
+    }
   });
   it("throws nothing but ProtocolError, whatever the bytes", () => {
     fc.assert(

@@ -113,6 +113,9 @@ export const helloSchema = z.object({
 });
 export type Hello = z.infer<typeof helloSchema>;
 
+/** A hundred days: more than any result says. */
+export const computeMsMax = 1e10;
+
 export const resultSchema = z.object({
   type: z.literal("result"),
   /** Counts up within the session; the acknowledgement names it. */
@@ -134,7 +137,7 @@ export const resultSchema = z.object({
   /** Partials of grains lo..hi, packed (partials.ts). */
   partials: bytes(limits.nodeFrameBytesMax),
   /** Time that one slot spent computing these grains, in milliseconds. */
-  computeMs: z.number().min(0).max(1e10),
+  computeMs: z.number().min(0).max(computeMsMax),
   /** Ed25519 over `resultBytes(...)` (sign.ts); empty only where the coordinator said `sign: false`. */
   signature: bytes(64),
 });

@@ -45,6 +45,8 @@ export const jobViewSchema = z
     status: jobStateSchema,
     priority: z.number(),
     submitter: z.string(),
+    /** What the coordinator calls a job of its own: "demo" is the one it offers to tabs that meet an idle grid. */
+    label: z.string().optional(),
     /** Null, as is `preview`, where the caller may not read the job's data (`redacted`). */
     payload: z.unknown(),
     redacted: z.boolean().optional(),

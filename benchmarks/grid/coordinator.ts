@@ -86,8 +86,15 @@ async function serve(grid: Coordinator, folder: string): Promise<number> {
 function usage(): Usage {
   const { user, system } = process.cpuUsage();
   const { active, idle } = performance.eventLoopUtilization();
-  const commits = coordinator?.commits ?? { batches: 0, writes: 0 };
-  return { cpuUs: user + system, activeMs: active, idleMs: idle, batches: commits.batches, writes: commits.writes };
+  const commits = coordinator?.commits ?? { batches: 0, writes: 0, totalMs: 0 };
+  return {
+    cpuUs: user + system,
+    activeMs: active,
+    idleMs: idle,
+    batches: commits.batches,
+    writes: commits.writes,
+    commitMs: commits.totalMs,
+  };
 }
 
 /** Resident memory in bytes after garbage was collected. */

@@ -19,6 +19,8 @@ export interface Usage {
   /** Group commits, and writes in them. */
   batches: number;
   writes: number;
+  /** Time that commits took, from hand-over to answer. */
+  commitMs: number;
 }
 
 export interface NodesSetup {

@@ -37,9 +37,13 @@ export interface CellResult extends Cell {
 /** Bodies of about 13 MB: a submission is at most 16 MiB. */
 const jobTasksMax = 100_000;
 
-/** Leases in flight over all nodes: enough that none ever waits, also at one lease a node. */
-function slotsOf({ nodes }: Cell): number {
-  return Math.max(2, Math.min(256, Math.ceil((Number(process.env.INFLIGHT) || 1600) / nodes)));
+/**
+ * Leases in flight over all nodes, two for each slot: enough that the coordinator always has results to take in, and
+ * with large slices not so many that megabytes wait for one socket.
+ */
+function slotsOf({ nodes, slice }: Cell): number {
+  const leases = slice >= 100 ? 256 : slice >= 10 ? 800 : 1_200;
+  return Math.max(2, Math.min(256, Math.ceil(leases / 2 / nodes)));
 }
 
 export async function measureCell(cell: Cell, nodeFlags: string[] = []): Promise<CellResult> {

@@ -147,7 +147,7 @@ export class Connections {
       connection.rejected = [];
     }
     if (connection.outbox.length === 0) return;
-    connection.socket.send(encodeToNode(connection.outbox));
+    for (const messages of frames(connection.outbox)) connection.socket.send(encodeToNode(messages));
     connection.outbox = [];
     if (connection.socket.bufferedBytes() > bufferedBytesMax) {
       this.ports.note("slow_reader", `node ${connection.node ?? "?"} does not read what it is sent`);
@@ -313,6 +313,30 @@ export class Connections {
     if (joined) this.ports.dispatch([{ type: "disconnected", connection: connection.id }]);
   }
 }
+
+/** Bytes of slices' inputs that one frame gathers; one message alone may have more, up to the frame's own limit. */
+const frameInputBytesMax = limits.coordinatorFrameBytesMax / 4;
+
+/** Cuts what goes out into frames within the limits of the protocol. Nearly always one. */
+function frames(messages: readonly CoordinatorMessage[]): (readonly CoordinatorMessage[])[] {
+  const cut: CoordinatorMessage[][] = [];
+  let from = 0;
+  let bytes = 0;
+  for (const [index, message] of messages.entries()) {
+    const size = message.type === "lease" ? (message.inputs?.length ?? 0) : jobBytes(message);
+    if (index > from && (bytes + size > frameInputBytesMax || index - from >= limits.frameMessagesMax)) {
+      cut.push(messages.slice(from, index));
+      from = index;
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  return cut.length === 0 ? [messages] : [...cut, messages.slice(from)];
+}
+
+/** A description carries a payload inline, whose size is bounded: counted at its bound. */
+const jobBytes = (message: CoordinatorMessage): number =>
+  message.type === "job" && "inline" in message.payload ? limits.inlineBytesMax : 0;
 
 function publicKeyOf(raw: Uint8Array): KeyObject | null {
   if (raw.length !== 32) return null;

@@ -2,7 +2,6 @@
  * The engine: one running core with its loop, judge threads and connections. When a commit fails, what is
  * in memory may be ahead of the record, so the core is dropped and rebuilt from the store.
  */
-import { createHmac } from "node:crypto";
 import type { Round } from "../../kernels/contract.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Blobs } from "../blobs/blobs.ts";
@@ -15,6 +14,7 @@ import { type Snapshot, type Store, StoreError } from "../store/store.ts";
 import { GridError } from "../transport/grid.ts";
 import { Connections, type NodeSocket } from "./connections.ts";
 import { CoreLoop } from "./loop.ts";
+import { createMac } from "./mac.ts";
 import type { Nodes } from "./nodes.ts";
 import { bringPartials, recoverJobs } from "./recover.ts";
 import { toWrite } from "./writes.ts";
@@ -50,6 +50,7 @@ export class Engine {
   loop!: CoreLoop;
   #judge!: JudgePool;
   readonly #connections: Connections;
+  readonly #mac: (text: string) => string;
   readonly #waiters = new Map<string, Waiter>();
 
   constructor(
@@ -60,6 +61,7 @@ export class Engine {
     /** The core was built, or built anew. */
     private readonly onBuilt: () => void,
   ) {
+    this.#mac = createMac(options.ticketSecret);
     this.#connections = new Connections({
       dispatch: (events) => this.loop.dispatchAll(events),
       history: (node, publicKey) => this.nodes.history(node, publicKey),
@@ -272,10 +274,7 @@ export class Engine {
   }
 
   #ticket(lease: { id: string; job: string; round: number; lo: number; hi: number; node: string }): string {
-    return createHmac("sha256", this.options.ticketSecret)
-      .update(`${lease.id}\n${lease.job}\n${lease.round}\n${lease.lo}\n${lease.hi}\n${lease.node}`)
-      .digest("base64url")
-      .slice(0, 22);
+    return this.#mac(`${lease.id}\n${lease.job}\n${lease.round}\n${lease.lo}\n${lease.hi}\n${lease.node}`).slice(0, 22);
   }
 }
 
