@@ -1,0 +1,48 @@
+/** What a GPU is asked to run, wherever it is: plain data in, plain data out. Runs in a tab's worker and in Node. */
+
+import { KernelError } from "../run/errors.ts";
+import { GpuRunner } from "../run/gpu.ts";
+import { openGpu } from "../run/gpu-device.ts";
+import { GrainError, type GrainRun } from "../run/grains.ts";
+
+export interface GpuWork {
+  /** Shader texts by the name that runs' files give. */
+  shaders: Record<string, string>;
+  runs: GrainRun[];
+  /** Ends each run after this long; null lets it finish. */
+  abortAfterMs: number | null;
+}
+
+export type GpuOutcome =
+  | { ok: true; partials: Uint8Array[]; dispatches: number }
+  | { ok: false; reason: string; message: string; afterMs: number };
+
+export type GpuReport = { ok: true; adapter: string; outcomes: GpuOutcome[] } | { ok: false; message: string };
+
+/** Software adapters are welcome here, and only here. */
+export async function runOnGpu(gpu: GPU | undefined, work: GpuWork): Promise<GpuReport> {
+  const opened = await openGpu(gpu, true);
+  if (!opened.ok) return opened;
+  const encoder = new TextEncoder();
+  const runner = new GpuRunner(opened.device, async (name) => encoder.encode(work.shaders[name]));
+  const outcomes: GpuOutcome[] = [];
+  for (const run of work.runs) outcomes.push(await runOne(runner, run, work.abortAfterMs));
+  const { name, vendor, architecture } = opened.facts;
+  return { ok: true, adapter: `${name} (${vendor} ${architecture})`, outcomes };
+}
+
+async function runOne(runner: GpuRunner, run: GrainRun, abortAfterMs: number | null): Promise<GpuOutcome> {
+  const abort = new AbortController();
+  const before = runner.dispatches;
+  if (abortAfterMs !== null) setTimeout(() => abort.abort(), abortAfterMs);
+  const startedMs = performance.now();
+  try {
+    const { partials } = await runner.run(run, abort.signal);
+    return { ok: true, partials, dispatches: runner.dispatches - before };
+  } catch (error) {
+    const cause = error instanceof GrainError ? error.cause : error;
+    const named = cause instanceof Error ? cause.name : "";
+    const reason = cause instanceof KernelError ? cause.reason : named;
+    return { ok: false, reason, message: String(cause), afterMs: performance.now() - startedMs };
+  }
+}
