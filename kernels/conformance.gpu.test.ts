@@ -104,9 +104,9 @@ describe.each([
     "stops within a second of an abort",
     async (context) => {
       if (!place) return context.skip(why);
-      const [outcome] = await on(shaderOf(longSubject()), longSubject(), [longCase()], 300);
+      const [outcome] = await on(shaderOf(longSubject()), longSubject(), [longCase()], 2_500);
       expect(outcome).toMatchObject({ ok: false, reason: "AbortError" });
-      expect((outcome as { afterMs: number }).afterMs).toBeLessThan(testMs / 2);
+      expect((outcome as { afterMs: number }).afterMs).toBeLessThan(1_000);
     },
     testMs,
   );

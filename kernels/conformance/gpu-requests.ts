@@ -15,6 +15,7 @@ export interface GpuWork {
 
 export type GpuOutcome =
   | { ok: true; partials: Uint8Array[]; dispatches: number }
+  /** `afterMs`: since the abort, or since the start where there was none. */
   | { ok: false; reason: string; message: string; afterMs: number };
 
 export type GpuReport = { ok: true; adapter: string; outcomes: GpuOutcome[] } | { ok: false; message: string };
@@ -34,8 +35,13 @@ export async function runOnGpu(gpu: GPU | undefined, work: GpuWork): Promise<Gpu
 async function runOne(runner: GpuRunner, run: GrainRun, abortAfterMs: number | null): Promise<GpuOutcome> {
   const abort = new AbortController();
   const before = runner.dispatches;
-  if (abortAfterMs !== null) setTimeout(() => abort.abort(), abortAfterMs);
-  const startedMs = performance.now();
+  let sinceMs = performance.now();
+  if (abortAfterMs !== null) {
+    setTimeout(() => {
+      sinceMs = performance.now();
+      abort.abort();
+    }, abortAfterMs);
+  }
   try {
     const { partials } = await runner.run(run, abort.signal);
     return { ok: true, partials, dispatches: runner.dispatches - before };
@@ -43,6 +49,6 @@ async function runOne(runner: GpuRunner, run: GrainRun, abortAfterMs: number | n
     const cause = error instanceof GrainError ? error.cause : error;
     const named = cause instanceof Error ? cause.name : "";
     const reason = cause instanceof KernelError ? cause.reason : named;
-    return { ok: false, reason, message: String(cause), afterMs: performance.now() - startedMs };
+    return { ok: false, reason, message: String(cause), afterMs: performance.now() - sinceMs };
   }
 }
