@@ -11,6 +11,7 @@ import { Engine, type EngineOptions } from "./shell/engine.ts";
 import { Feed } from "./shell/feed.ts";
 import type { CoreLoop } from "./shell/loop.ts";
 import { Nodes } from "./shell/nodes.ts";
+import { orRefusal, type ReadableStore, readable } from "./shell/readable.ts";
 import { statusOf, Throughput } from "./shell/status.ts";
 import { jobQuery, validateSubmission } from "./shell/submissions.ts";
 import { workloadTypes } from "./shell/types.ts";
@@ -41,6 +42,8 @@ interface Ended {
 
 /** Jobs that ended lately, so that their end is told before the record is read again. */
 const recentMax = 256;
+/** When a job's end could not be read from the record, it is tried again after this long. */
+const endedRetryMs = 1_000;
 
 export class Coordinator implements Grid {
   readonly keys: KeyStore = {
@@ -56,10 +59,12 @@ export class Coordinator implements Grid {
   /** Submissions with an idempotency key that are under way, by submitter and key. */
   readonly #submitting = new Map<string, Promise<void>>();
   readonly #engine: Engine;
+  readonly #record: ReadableStore;
   #feed!: Feed;
   #timers: NodeJS.Timeout[] = [];
 
   private constructor(private readonly options: CoordinatorOptions) {
+    this.#record = readable(options.store);
     this.#engine = new Engine(
       options,
       this.#nodes,
@@ -176,7 +181,7 @@ export class Coordinator implements Grid {
         job: id,
         reason: { code: "cancelled", message: `Cancelled by ${by}.` },
       });
-      await this.#engine.loop.flushed();
+      await orRefusal(this.#engine.loop.flushed());
     }
     return this.job(id);
   }
@@ -186,7 +191,7 @@ export class Coordinator implements Grid {
   }
 
   async jobs(query: JobQuery): Promise<{ jobs: JobView[]; next_cursor: string | null }> {
-    const { jobs, nextCursor } = await jobQuery(this.options.store, this.#engine.state, query);
+    const { jobs, nextCursor } = await jobQuery(this.#record, this.#engine.state, query);
     const views = await Promise.all(jobs.map(async (record) => this.#openView(record.id) ?? this.#viewOf(record)));
     return { jobs: views, next_cursor: nextCursor };
   }
@@ -195,7 +200,7 @@ export class Coordinator implements Grid {
     const job = await this.job(id);
     if (!job) return null;
     if (job.status !== "completed") return { job, output: null };
-    const record = this.#recent.get(id)?.record ?? (await this.options.store.job(id));
+    const record = this.#recent.get(id)?.record ?? (await this.#record.job(id));
     if (record?.state !== "completed") return { job, output: null };
     return { job, output: await this.#outputOf(record) };
   }
@@ -282,9 +287,13 @@ export class Coordinator implements Grid {
     return { jobs, nodes };
   }
 
-  /** Read from the record, so that the view says what is durable. */
+  /** Read from the record, so that the view says what is durable; later where it cannot be read now. */
   async #onEnded(id: string): Promise<void> {
-    const view = await this.#recordedView(id);
+    const view = await this.#recordedView(id).catch((error: unknown) => {
+      if (!(error instanceof GridError)) throw error;
+      if (!this.#engine.stopping) setTimeout(() => void this.#onEnded(id), endedRetryMs).unref();
+      return null;
+    });
     if (!view) return;
     this.#feed.ended(view);
     this.#engine.state.changedJobs.add(id);
@@ -310,8 +319,7 @@ export class Coordinator implements Grid {
   }
 
   async #recordedView(id: string): Promise<JobView | null> {
-    const { store } = this.options;
-    const [record, rounds] = await Promise.all([store.job(id), store.rounds(id)]);
+    const [record, rounds] = await Promise.all([this.#record.job(id), this.#record.rounds(id)]);
     return record ? this.#remember({ view: viewOf(record, rounds), record }) : null;
   }
 
@@ -325,7 +333,7 @@ export class Coordinator implements Grid {
   }
 
   async #viewOf(record: JobRecord): Promise<JobView> {
-    return viewOf(record, await this.options.store.rounds(record.id));
+    return viewOf(record, await this.#record.rounds(record.id));
   }
 
   async #outputOf(record: JobRecord): Promise<unknown> {
@@ -336,7 +344,7 @@ export class Coordinator implements Grid {
   }
 
   async #replay(request: SubmitRequest, key: string): Promise<Submitted | null> {
-    const record = await this.options.store.jobByIdempotencyKey(request.submitter, key);
+    const record = await this.#record.jobByIdempotencyKey(request.submitter, key);
     if (!record) return null;
     if (record.bodyHash !== request.bodyHash) {
       throw new GridError("idempotency_mismatch", "This idempotency key was used with another body.", {
@@ -353,7 +361,7 @@ export class Coordinator implements Grid {
 
   async #saveKey(record: KeyRecord): Promise<void> {
     this.#engine.assertServing();
-    await new Promise<void>((resolve) => this.#engine.loop.write([{ type: "key.upsert", key: record }], resolve));
+    await orRefusal(this.#engine.loop.written([{ type: "key.upsert", key: record }]));
     this.#keys.set(record.id, record);
   }
 }

@@ -20,6 +20,12 @@ export function lockDataDir(dataDir: string): () => void {
     database.exec("BEGIN EXCLUSIVE");
   } catch (cause) {
     database.close();
+    const { code, message } = cause as { code?: string; message: string };
+    if (!code?.startsWith("SQLITE_BUSY")) {
+      throw new Error(`${dataDir} cannot be used (${message}). Make room in it, or use --data with another folder.`, {
+        cause,
+      });
+    }
     throw new Error(
       `Another coordinator${ownerOf(told)} uses ${dataDir}. Stop that one, or use --data with another folder.`,
       { cause },

@@ -49,6 +49,7 @@ export class Engine {
   stopping = false;
   loop!: CoreLoop;
   #judge!: JudgePool;
+  #rebuilding = false;
   readonly #connections: Connections;
   readonly #mac: (text: string) => string;
   readonly #waiters = new Map<string, Waiter>();
@@ -119,8 +120,18 @@ export class Engine {
     }
   }
 
-  /** Builds the core anew from the record. Tries again, less and less often, while the record cannot be opened. */
+  /** Builds the core from the record at the start. Rejects where the record cannot be opened. */
   async build(): Promise<void> {
+    this.#rebuilding = true;
+    try {
+      await this.#build();
+    } finally {
+      this.#rebuilding = false;
+    }
+    if (this.loop.isDead) await this.#rebuild();
+  }
+
+  async #build(): Promise<void> {
     const snapshot = await this.options.store.open(this.options.id);
     this.snapshot = snapshot;
     this.nodes.load(snapshot.nodes);
@@ -152,6 +163,8 @@ export class Engine {
     for (const job of recovered.jobs) {
       await bringPartials(job, this.options.store, (events) => this.loop.dispatchAll(events));
     }
+    // A commit may have failed meanwhile.
+    if (this.loop.isDead) return;
     this.broken = null;
     this.onBuilt();
   }
@@ -167,17 +180,27 @@ export class Engine {
     }
     this.#waiters.clear();
     this.#connections.closeAll("shutting_down", "The coordinator rebuilds itself from its record.", 1_000);
-    await this.#judge.close();
+    // Where that happened while the core was being built, whoever builds it begins again.
+    if (!this.#rebuilding) await this.#rebuild();
+  }
+
+  /** Builds the core anew; tries again, less and less often, while the record cannot be opened or written. */
+  async #rebuild(): Promise<void> {
+    this.#rebuilding = true;
     for (let waitMs = 250; !this.stopping; waitMs = Math.min(10_000, waitMs * 2)) {
       try {
-        await this.build();
-        this.options.log("storage_recovered", "The record is written again.");
-        return;
+        await this.#judge.close();
+        await this.#build();
+        if (!this.loop.isDead) {
+          this.options.log("storage_recovered", "The record is written again.");
+          break;
+        }
       } catch (cause) {
         this.options.log("storage_failed", `The record cannot be opened: ${String(cause)}`);
-        await new Promise((resolve) => setTimeout(resolve, waitMs));
       }
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
+    this.#rebuilding = false;
   }
 
   #perform(effect: Exclude<Effect, { type: "commit" }>): void {
@@ -255,22 +278,34 @@ export class Engine {
 
   /** Large outputs are blobs, durable before the job's end is. */
   async #onOutput(answer: { job: string; round: number; output: string }): Promise<void> {
-    const loop = this.loop;
-    const large = answer.output.length > limits.inlineBytesMax;
-    const outputBlob = large ? await this.putBlob(new TextEncoder().encode(answer.output)) : null;
-    loop.dispatch({
-      type: "finished",
-      job: answer.job,
-      round: answer.round,
-      output: large ? null : answer.output,
-      outputBlob,
-    });
+    const { loop } = this;
+    const { job, round, output } = answer;
+    if (output.length <= limits.inlineBytesMax) {
+      loop.dispatch({ type: "finished", job, round, output, outputBlob: null });
+      return;
+    }
+    const outputBlob = await this.#keepBlob(loop, new TextEncoder().encode(output));
+    if (outputBlob !== null) loop.dispatch({ type: "finished", job, round, output: null, outputBlob });
   }
 
   async #onNextRound(answer: { job: string; round: number; next: Round }): Promise<void> {
-    const loop = this.loop;
-    const input = answer.next.input ? await this.putBlob(answer.next.input) : null;
-    loop.dispatch({ type: "next", job: answer.job, round: answer.round, next: answer.next, input });
+    const { loop } = this;
+    const { job, round, next } = answer;
+    const input = next.input ? await this.#keepBlob(loop, next.input) : null;
+    if (input !== null || !next.input) loop.dispatch({ type: "next", job, round, next, input });
+  }
+
+  /** Tries until the bytes are durable. Null when the core was dropped meanwhile: the next one asks the judge again. */
+  async #keepBlob(loop: CoreLoop, bytes: Uint8Array): Promise<string | null> {
+    for (let waitMs = 250; !loop.isDead; waitMs = Math.min(10_000, waitMs * 2)) {
+      try {
+        return await this.options.blobs.put(bytes);
+      } catch (cause) {
+        this.options.log("storage_failed", `An output of ${bytes.length} bytes cannot be stored: ${String(cause)}`);
+        await new Promise((resolve) => setTimeout(resolve, waitMs).unref());
+      }
+    }
+    return null;
   }
 
   #ticket(lease: { id: string; job: string; round: number; lo: number; hi: number; node: string }): string {

@@ -6,7 +6,7 @@ import { randomFillSync } from "node:crypto";
 import type { CoreEvent, CorePorts, CoreWrite, Effect } from "../core/events.ts";
 import { step } from "../core/grid.ts";
 import type { CoreState } from "../core/state.ts";
-import type { Write } from "../store/store.ts";
+import { StoreError, type Write } from "../store/store.ts";
 
 export interface LoopPorts {
   core: CorePorts;
@@ -30,8 +30,11 @@ interface Batch {
   /** What depends on the batch: effects and events of the core, and the shell's own. */
   afterwards: Effect[];
   events: CoreEvent[];
-  hooks: (() => void)[];
+  hooks: Hook[];
 }
+
+/** Called once: without an error when the batch is durable, with one when the loop ended before. */
+export type Hook = (error?: StoreError) => void;
 
 /**
  * While a commit is under way, nobody looks for work: the leases then go out with the acknowledgements that wait for it,
@@ -39,11 +42,13 @@ interface Batch {
  */
 const placeWaitMsMax = 20;
 
+const overtaken = (): StoreError => new StoreError("unknown", "The record failed before this was known to be durable.");
+
 const emptyBatch = (): Batch => ({ writes: [], afterwards: [], events: [], hooks: [] });
 
 export class CoreLoop {
   #gathering = emptyBatch();
-  #committing = false;
+  #committing: Batch | null = null;
   #commitStartedMs = 0;
   #dead = false;
   #inTurn = false;
@@ -71,22 +76,40 @@ export class CoreLoop {
     this.#endTurn();
   }
 
+  get isDead(): boolean {
+    return this.#dead;
+  }
+
   /** Writes of the shell's own (nodes, keys), in the next batch. */
-  write(writes: readonly Write[], hook?: () => void): void {
-    if (this.#dead) return;
+  write(writes: readonly Write[], hook?: Hook): void {
+    if (this.#dead) {
+      hook?.(overtaken());
+      return;
+    }
     this.#gathering.writes.push(...writes);
     if (hook) this.#gathering.hooks.push(hook);
     this.#endTurn();
   }
 
-  /** After this, nothing is dispatched, committed or performed any more. */
+  /** After this, nothing is dispatched, committed or performed any more; who waits for a commit is told so. */
   kill(): void {
+    if (this.#dead) return;
     this.#dead = true;
+    const waiting = [...(this.#committing?.hooks ?? []), ...this.#gathering.hooks];
+    for (const hook of waiting) hook(overtaken());
   }
 
-  /** Resolves when what was written until now is durable; what others go on writing does not hold it up. */
+  /** Makes writes of the shell's own durable. Rejects with StoreError when the loop ends before. */
+  written(writes: readonly Write[]): Promise<void> {
+    return new Promise((resolve, reject) => this.write(writes, (error) => (error ? reject(error) : resolve())));
+  }
+
+  /**
+   * Resolves when what was written until now is durable; what others go on writing does not hold it up. Rejects with
+   * StoreError when the loop ends before.
+   */
   flushed(): Promise<void> {
-    return new Promise((resolve) => this.write([], resolve));
+    return this.written([]);
   }
 
   /** Resolves when nothing is left to be made durable: for a loop that gets no more events. */
@@ -147,7 +170,7 @@ export class CoreLoop {
   #commit(): void {
     if (this.#dead || this.#committing || this.#gathering.writes.length === 0) return;
     const batch = this.#take();
-    this.#committing = true;
+    this.#committing = batch;
     this.#commitStartedMs = performance.now();
     this.ports.commit(batch.writes).then(
       () => this.#committed(batch, performance.now() - this.#commitStartedMs),
@@ -158,7 +181,7 @@ export class CoreLoop {
   }
 
   #committed(batch: Batch, ms: number): void {
-    this.#committing = false;
+    this.#committing = null;
     if (this.#dead) return;
     this.commits.lastMs = ms;
     this.commits.totalMs += ms;

@@ -2,9 +2,10 @@ import { grainsOf, type Plan } from "../../kernels/contract.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type Catalog, type Entry, plannedWorkloads } from "../catalog.ts";
 import type { CoreState } from "../core/state.ts";
-import type { JobRecord, Store } from "../store/store.ts";
+import type { JobRecord } from "../store/store.ts";
 import { GridError, type JobQuery, type SubmitRequest } from "../transport/grid.ts";
 import { jobState } from "../views.ts";
+import type { ReadableStore } from "./readable.ts";
 
 /** Checks a submission against its workload. Throws GridError that names the fields. */
 export function validateSubmission(
@@ -56,7 +57,7 @@ function planOf(entry: Entry, payload: unknown): Plan {
 
 /** A page of job records. Open jobs are in the core, whose view of their state is newer than the record's. */
 export async function jobQuery(
-  store: Store,
+  store: ReadableStore,
   state: CoreState,
   query: JobQuery,
 ): Promise<{ jobs: JobRecord[]; nextCursor: string | null }> {
