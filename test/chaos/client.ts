@@ -62,7 +62,7 @@ export class Client {
 
   /** One request; null where it was refused for now, or nobody answered. */
   async attempt(key: string, body: JobBody): Promise<Acknowledged | null> {
-    const answer = await this.#request("/api/v1.2/workload/submit", {
+    const answer = await this.request("/api/v1.2/workload/submit", {
       method: "POST",
       headers: { "content-type": "application/json", "idempotency-key": key },
       body: JSON.stringify(body),
@@ -83,7 +83,7 @@ export class Client {
 
   /** Null while nobody answers, or the answer is 503. Throws for any other failure, such as 404. */
   async get<T>(path: string): Promise<T | null> {
-    const answer = await this.#request(path, {});
+    const answer = await this.request(path);
     if (answer === null || answer.status === 503) return null;
     if (answer.status !== 200) throw new Error(`${path} answered ${answer.status}: ${JSON.stringify(answer.body)}`);
     return answer.body as T;
@@ -114,7 +114,8 @@ export class Client {
     return result.result as Record<string, unknown>;
   }
 
-  async #request(path: string, init: RequestInit): Promise<{ status: number; body: unknown } | null> {
+  /** One request; null where nobody answered within 5 s. */
+  async request(path: string, init: RequestInit = {}): Promise<{ status: number; body: unknown } | null> {
     try {
       const response = await fetch(this.url() + path, { ...init, signal: AbortSignal.timeout(answerMsMax) });
       return { status: response.status, body: await response.json() };

@@ -39,7 +39,7 @@ describe.skipIf("reason" in shim)("a failing disk", () => {
     client = new Client(() => coordinator.url);
     node = new CountingNode();
     await coordinator.start();
-    await node.start(coordinator.url, coordinator.joinToken, "counting");
+    await node.start(coordinator.url, coordinator.secrets.joinToken, "counting");
     busy = submitForEver();
     busy.catch(() => {});
   });
@@ -109,6 +109,52 @@ describe.skipIf("reason" in shim)("a failing disk", () => {
     await more(5, 5);
     expect(coordinator.pid).toBe(pid);
     await expectAllWell();
+  });
+
+  it("that is full: answers or refuses all other requests too, stops on Ctrl-C, and says why it cannot start", async () => {
+    await more(5, 5);
+    const done = [...client.acknowledged.values()][0]!.id;
+    await client.output(done, waitMsMax);
+    const operator = {
+      authorization: `Bearer ${coordinator.secrets.operatorToken}`,
+      "content-type": "application/json",
+    };
+    const post = { method: "POST", headers: operator };
+    disk.set({ spaceBytes: 0 });
+    await until(
+      () => client.refusals.length > 0,
+      waitMsMax,
+      () => `nothing was refused: ${coordinator.story()}`,
+    );
+    const open = [...client.acknowledged.values()].at(-1)!.id;
+    const requests: [string, RequestInit][] = [
+      ["/api/v1.2/workload", {}],
+      [`/api/v1.2/workload/${done}`, {}],
+      [`/api/v1.2/workload/${done}/result`, {}],
+      [`/api/v1.2/workload/${open}`, { method: "DELETE", headers: operator }],
+      ["/api/v1.2/nodes", {}],
+      ["/api/v1.2/workload-types", {}],
+      ["/api/v1.2/keys", { ...post, body: JSON.stringify({ label: "of a full disk" }) }],
+      ["/api/v1.2/workload/submit", { ...post, body: JSON.stringify(body) }],
+    ];
+    const answers = await Promise.all(requests.map(([path, init]) => client.request(path, init)));
+    for (const [index, answer] of answers.entries()) {
+      const what = `${requests[index]![1].method ?? "GET"} ${requests[index]![0]}`;
+      expect(answer, `${what} was not answered: ${coordinator.story()}`).not.toBeNull();
+      expect([200, 503], `${what}: ${JSON.stringify(answer)}`).toContain(answer!.status);
+      if (answer!.status === 503) expect((answer!.body as { remedy: string }).remedy, what).toMatch(/\w+/);
+    }
+    over = true;
+    client.giveUp();
+    const startedMs = performance.now();
+    expect(await coordinator.signal("SIGINT")).toBe(0);
+    expect(performance.now() - startedMs).toBeLessThan(6_000);
+    expect(broken()).toEqual([]);
+    await expect(coordinator.start()).rejects.toThrow(/full/);
+    disk.set({});
+    await coordinator.start();
+    expect(broken()).toEqual([]);
+    expect(coordinator.surprises.filter((surprise) => !surprise.includes("ended by itself (1)"))).toEqual([]);
   });
 
   it("whose syncs fail: the core is built again from the record, and nothing is lost or doubled", async () => {

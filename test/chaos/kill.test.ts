@@ -91,7 +91,7 @@ function countedOf({ body }: Acknowledged, partials: readonly Uint8Array[]): Exp
 describe(`SIGKILL at random instants (CHAOS_SEED=${seed})`, () => {
   it(`loses nothing acknowledged and counts nothing twice over ${killsMin} kills`, async () => {
     await coordinator.start();
-    const { joinToken } = coordinator;
+    const { joinToken } = coordinator.secrets;
     workers = [
       workerProgram(coordinator, "own-1", join(folder, "own-1"), joinToken),
       workerProgram(coordinator, "own-2", join(folder, "own-2"), joinToken),

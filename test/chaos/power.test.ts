@@ -52,7 +52,7 @@ describe.skipIf("reason" in shim)(`power cuts (CHAOS_SEED=${seed})`, () => {
     client = new Client(() => coordinator.url);
     await coordinator.start();
     await Promise.all(
-      nodes.map((node, index) => node.start(coordinator.url, coordinator.joinToken, `counting-${index + 1}`)),
+      nodes.map((node, index) => node.start(coordinator.url, coordinator.secrets.joinToken, `counting-${index + 1}`)),
     );
     busy = Promise.all(Array.from({ length: submitters }, submitForEver));
     busy.catch(() => {});

@@ -29,7 +29,7 @@ export async function until<T>(
 export class Program {
   /** What it wrote, of all its lives, the last lines. */
   readonly lines: string[] = [];
-  /** Ends that nobody asked for. */
+  /** Ends that nobody asked for, and what the program itself calls a defect. */
   readonly surprises: string[] = [];
   #child: ChildProcess | null = null;
   #ended: Promise<NodeJS.Signals | number | null> = Promise.resolve(null);
@@ -63,6 +63,7 @@ export class Program {
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream! }).on("line", (line) => {
         this.lines.push(line);
+        if (line.includes('"code":"defect"')) this.surprises.push(`${this.name}: ${line}`);
         if (this.lines.length > keptLines) this.lines.shift();
       });
     }
@@ -114,8 +115,8 @@ export class CoordinatorProgram extends Program {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  get joinToken(): string {
-    return (JSON.parse(readFileSync(join(this.dataDir, "secrets.json"), "utf8")) as { joinToken: string }).joinToken;
+  get secrets(): { joinToken: string; operatorToken: string } {
+    return JSON.parse(readFileSync(join(this.dataDir, "secrets.json"), "utf8"));
   }
 
   /** Starts it and waits until it serves. */
