@@ -3,6 +3,7 @@ import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { CoreConfig } from "./core/state.ts";
+import type { Desk } from "./first-minutes/browser.ts";
 
 export interface Config {
   host: string;
@@ -18,6 +19,15 @@ export interface Config {
   localWorker: boolean;
   workerThreads: number | null;
   demo: boolean;
+  /** Open the page at the first start, where somebody sees it. */
+  open: boolean;
+  desk: Desk;
+  /** The labelled job for tabs that meet an idle grid; "terminal": when the coordinator runs on one. */
+  demoJob: "on" | "off" | "terminal";
+  /** Serve with a certificate that this host makes and keeps. */
+  https: boolean;
+  /** Serve with these files, PEM. */
+  tlsFiles: { cert: string; key: string } | null;
   json: boolean;
   operatorToken: string | null;
   joinToken: string | null;
@@ -61,7 +71,16 @@ const flags = {
   },
   "no-worker": { type: "boolean", help: "Do not start a native worker on this machine" },
   threads: { type: "string", help: "Threads of that worker (default: all cores but one)" },
+  https: { type: "boolean", help: "Serve https with a certificate made for this host's addresses (QUEZTL_HTTPS=1)" },
+  "tls-cert": { type: "string", help: "Serve https with this certificate, PEM with its chain (QUEZTL_TLS_CERT)" },
+  "tls-key": { type: "string", help: "Private key of that certificate, PEM (QUEZTL_TLS_KEY)" },
   demo: { type: "boolean", help: "Submit a first job and show its progress and result" },
+  "demo-job": {
+    type: "boolean",
+    help: "While a tab is there and nothing else to do, offer it a demo job (QUEZTL_DEMO_JOB=1; on a terminal: by itself)",
+  },
+  "no-demo": { type: "boolean", help: "Offer no demo job" },
+  "no-open": { type: "boolean", help: "Do not open the browser at the first start" },
   service: { type: "boolean", help: "Run as a service: no keyless access from this machine" },
   json: { type: "boolean", help: "Log as JSON lines" },
   help: { type: "boolean", short: "h", help: "Show this" },
@@ -83,6 +102,8 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
   if (values.help) return "help";
   const port = values.port ?? env.QUEZTL_PORT;
   const publicUrl = values["public-url"] ?? env.QUEZTL_PUBLIC_URL;
+  // systemd sets INVOCATION_ID for every unit it starts.
+  const service = values.service === true || env.INVOCATION_ID !== undefined;
   return {
     host: values.host ?? env.QUEZTL_HOST ?? "0.0.0.0",
     port: port === undefined ? 8000 : integer(port, "--port / QUEZTL_PORT", 0, 65_535),
@@ -91,11 +112,20 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
     publicUrl: publicUrl === undefined ? null : url(publicUrl),
     allowedHosts: [...(values["allow-host"] ?? []), ...list(env.QUEZTL_ALLOW_HOSTS), ...lanAddresses()],
     trustedProxies: [...(values["trust-proxy"] ?? []), ...list(env.QUEZTL_TRUST_PROXIES)],
-    // systemd sets INVOCATION_ID for every unit it starts.
-    service: values.service === true || env.INVOCATION_ID !== undefined,
+    service,
     localWorker: values["no-worker"] !== true,
     workerThreads: values.threads === undefined ? null : integer(values.threads, "--threads", 1, 256),
     demo: values.demo === true,
+    open: values["no-open"] !== true && !service,
+    desk: {
+      platform: process.platform,
+      ci: ![undefined, "", "false"].includes(env.CI),
+      ssh: env.SSH_CONNECTION !== undefined,
+      display: Boolean(env.DISPLAY || env.WAYLAND_DISPLAY),
+      wsl: env.WSL_DISTRO_NAME !== undefined,
+    },
+    demoJob: demoJob(values, env, service || publicUrl !== undefined),
+    ...tls(values, env),
     json: values.json === true,
     operatorToken: env.QUEZTL_OPERATOR_TOKEN ?? null,
     joinToken: env.QUEZTL_JOIN_TOKEN ?? null,
@@ -109,6 +139,35 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
 
 function parse(argv: readonly string[]) {
   return parseArgs({ args: [...argv], options: flags, strict: true, allowPositionals: false }).values;
+}
+
+type Values = ReturnType<typeof parse>;
+
+/** A grid that strangers use has better to do, unless its operator says so. */
+function demoJob(values: Values, env: NodeJS.ProcessEnv, serious: boolean): Config["demoJob"] {
+  if (values["no-demo"] && values["demo-job"]) {
+    throw new ConfigError("--demo-job and --no-demo exclude each other: leave one out.");
+  }
+  if (values["no-demo"]) return "off";
+  if (values["demo-job"] || env.QUEZTL_DEMO_JOB === "1") return "on";
+  return serious || env.QUEZTL_DEMO_JOB === "0" ? "off" : "terminal";
+}
+
+function tls(values: Values, env: NodeJS.ProcessEnv): Pick<Config, "https" | "tlsFiles"> {
+  const https = values.https === true || env.QUEZTL_HTTPS === "1";
+  const cert = values["tls-cert"] ?? env.QUEZTL_TLS_CERT;
+  const key = values["tls-key"] ?? env.QUEZTL_TLS_KEY;
+  if (cert === undefined && key === undefined) return { https, tlsFiles: null };
+  if (cert === undefined || key === undefined) {
+    const [there, missing] = cert === undefined ? ["key", "cert"] : ["cert", "key"];
+    throw new ConfigError(
+      `--tls-${there} / QUEZTL_TLS_${there.toUpperCase()} needs --tls-${missing} / QUEZTL_TLS_${missing.toUpperCase()} beside it.`,
+    );
+  }
+  if (https) {
+    throw new ConfigError("--https makes a certificate, and --tls-cert names one: leave one of them out.");
+  }
+  return { https: false, tlsFiles: { cert: resolve(cert), key: resolve(key) } };
 }
 
 function integer(text: string, name: string, least: number, most: number): number {

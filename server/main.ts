@@ -6,18 +6,24 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Access } from "./access/access.ts";
 import { Keyring } from "./access/keyring.ts";
-import { announce, runDemo } from "./banner.ts";
+import { banner, placesOf } from "./banner.ts";
 import { FilesystemBlobs } from "./blobs/filesystem.ts";
 import { loadCatalog } from "./catalog.ts";
-import { type Config, ConfigError, lanAddresses, readConfig, usage } from "./config.ts";
+import { type Config, ConfigError, readConfig, usage } from "./config.ts";
 import { Coordinator } from "./coordinator.ts";
 import { lockDataDir } from "./data-lock.ts";
+import { DemoJob } from "./demo-job.ts";
+import { runDemo } from "./first-job.ts";
+import { lanAddressesBestFirst } from "./first-minutes/addresses.ts";
+import { openBrowser } from "./first-minutes/browser.ts";
 import { storeKernels } from "./kernel-files.ts";
 import { listen } from "./listen.ts";
 import { LocalWorker } from "./local-worker.ts";
 import { createLog } from "./log.ts";
 import { loadSecrets, type Secrets } from "./secrets.ts";
 import { SqliteStore } from "./store/sqlite.ts";
+import { TlsKeeper } from "./tls/keeper.ts";
+import { hostNames, ownNames } from "./tls/names.ts";
 import { createApp } from "./transport/http/app.ts";
 import { askSocketOwner, IncomingFacts } from "./transport/http/facts.ts";
 import { httpServer } from "./transport/http/listen.ts";
@@ -39,39 +45,93 @@ async function main(): Promise<void> {
   const secrets = await loadSecrets(config.dataDir);
   const operatorToken = config.operatorToken ?? secrets.operatorToken;
   const joinToken = config.joinToken ?? secrets.joinToken;
-  const { coordinator, http, access, close } = await assemble(config, { ...secrets, operatorToken, joinToken }, log);
-  const port = await listen(http, config.host, config.port, config.portNamed, (line) => console.log(line));
+  const tls = await openTls(config, log);
+  const grid = await assemble(config, { ...secrets, operatorToken, joinToken }, tls, log);
+  const { coordinator, access } = grid;
+  const port = await listen(grid.http, config.host, config.port, config.portNamed, (line) => console.log(line));
+  tls?.attach(grid.http);
   // People read the banner; whoever reads JSON gets the address that way.
-  if (config.json) log("listening", `http://${config.host}:${port}`);
+  if (config.json) log("listening", `${tls ? "https" : "http"}://${config.host}:${port}`);
   const worker = config.localWorker
     ? new LocalWorker({
         file: join(root, "dist", "worker.mjs"),
-        coordinatorUrl: `http://127.0.0.1:${port}`,
+        coordinatorUrl: await grid.ownWorkerUrl(port),
         joinToken,
         dataDir: join(config.dataDir, "worker"),
         threads: config.workerThreads,
         log,
       })
     : null;
+  const terminal = process.stdout.isTTY === true && !config.json;
+  const demoJob = startDemoJob(config, coordinator, terminal && secrets.fresh, terminal, log);
   stopOnSignals(async () => {
+    demoJob?.stop();
+    tls?.close();
     await worker?.stop();
     const kept = await coordinator.stop();
-    close();
+    grid.close();
     const jobs = kept.openJobs === 1 ? "1 open job goes" : `${kept.openJobs} open jobs go`;
     const open = kept.openJobs === 0 ? "No job was open" : `${jobs} on at the next start`;
     console.log(`Stopped. ${open}; everything acknowledged is kept in ${config.dataDir}.`);
   });
   worker?.start();
-  announce({ config, port, operatorToken, joinToken, version, keyless: access.health(), lan: lanAddresses() });
+  const facts = {
+    ...config,
+    port,
+    operatorToken,
+    version,
+    tls: tls?.current ?? null,
+    keyless: access.health(),
+    lan: lanAddressesBestFirst().map(({ address }) => address),
+    columns: terminal ? process.stdout.columns : null,
+    demoJob: demoJob !== null,
+  };
+  const opened = terminal && config.open && secrets.fresh && openBrowser(placesOf(facts).here, config.desk);
+  console.log(banner({ ...facts, opened }));
   if (config.demo) await runDemo(coordinator);
+}
+
+type Log = (code: string, message: string) => void;
+
+async function openTls(config: Config, log: Log): Promise<TlsKeeper | null> {
+  const { tlsFiles, dataDir } = config;
+  if (tlsFiles) {
+    const source = { kind: "given" as const, certFile: tlsFiles.cert, keyFile: tlsFiles.key };
+    return TlsKeeper.open({ source, now: Date.now, log });
+  }
+  if (!config.https) return null;
+  const names = (): string[] => ownNames(config, hostNames(), lanAddressesBestFirst());
+  return TlsKeeper.open({ source: { kind: "own", dataDir, names }, now: Date.now, log });
+}
+
+/** How long after a first start a tab is expected. */
+const firstTabMs = 5 * 60_000;
+
+function startDemoJob(config: Config, grid: Coordinator, first: boolean, terminal: boolean, log: Log): DemoJob | null {
+  if (config.demoJob === "off" || (config.demoJob === "terminal" && !terminal)) return null;
+  const expectedUntilMs = first ? Date.now() + firstTabMs : 0;
+  const job = new DemoJob({ grid, now: Date.now, log, expectedUntilMs });
+  job.start();
+  return job;
+}
+
+interface Assembled {
+  coordinator: Coordinator;
+  /** Not listening yet. */
+  http: Server;
+  access: Access;
+  /** Where the worker of this machine connects, given the server's port. */
+  ownWorkerUrl(port: number): Promise<string>;
+  close(): void;
 }
 
 /** Builds the coordinator with its adapters, and the HTTP server around it (not yet listening). */
 async function assemble(
   config: Config,
-  secrets: Secrets,
-  log: (code: string, message: string) => void,
-): Promise<{ coordinator: Coordinator; http: Server; access: Access; close(): void }> {
+  secrets: Omit<Secrets, "fresh">,
+  tls: TlsKeeper | null,
+  log: Log,
+): Promise<Assembled> {
   const blobs = new FilesystemBlobs(join(config.dataDir, "blobs"));
   const kernelsDir = join(root, "dist", "kernels");
   const catalog = await loadCatalog(kernelsDir);
@@ -91,7 +151,7 @@ async function assemble(
     log,
     onCommit: (ms, writes) => metrics?.observeCommit(ms / 1000, writes),
   });
-  const access = createAccess(config, secrets.operatorToken, coordinator);
+  const access = createAccess(config, secrets.operatorToken, tls !== null, coordinator);
   const sse = new SseHub();
   const sockets = new Sockets({
     connect: (socket) => coordinator.connect(socket),
@@ -117,33 +177,42 @@ async function assemble(
     sse,
     version,
     publicUrl: config.publicUrl,
-    tls: false,
+    tls: tls !== null,
     report: (error, request) => log("defect", `${request}: ${error instanceof Error ? error.stack : String(error)}`),
   });
-  const http = httpServer(app);
-  sockets.attach(http);
+  const http = httpServer(app, tls ? { tls: { cert: tls.current.cert, key: tls.current.key } } : {});
+  // The worker of this machine is spared the certificate, whose names and dates are for others.
+  const inner = tls ? httpServer(app) : null;
+  const servers = inner ? [http, inner] : [http];
+  for (const server of servers) sockets.attach(server);
   return {
     coordinator,
     http,
     access,
+    ownWorkerUrl: async (port) => {
+      const innerPort = inner ? await listen(inner, "127.0.0.1", 0, true, () => {}) : port;
+      return `http://127.0.0.1:${innerPort}`;
+    },
     close: () => {
       sse.close();
       sockets.close();
       metrics?.close();
-      http.close();
-      http.closeAllConnections();
+      for (const server of servers) {
+        server.close();
+        server.closeAllConnections();
+      }
     },
   };
 }
 
-function createAccess(config: Config, operatorToken: string, coordinator: Coordinator): Access {
+function createAccess(config: Config, operatorToken: string, tls: boolean, coordinator: Coordinator): Access {
   return new Access(
     {
       operatorToken,
       publicUrl: config.publicUrl,
-      allowedHosts: [...config.allowedHosts, hostname()],
+      allowedHosts: [...config.allowedHosts, ...hostNames()],
       trustedProxies: config.trustedProxies,
-      tls: false,
+      tls,
       service: config.service,
       now: Date.now,
       print: (line) => console.log(line),

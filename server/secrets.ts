@@ -11,7 +11,8 @@ const schema = z.object({
   joinToken: z.string().min(32),
   ticketSecret: z.string().min(32),
 });
-export type Secrets = z.infer<typeof schema>;
+/** `fresh`: they were made just now, so this is the data folder's first start. */
+export type Secrets = z.infer<typeof schema> & { fresh: boolean };
 
 const secret = (prefix: string): string => `${prefix}_${randomBytes(24).toString("base64url")}`;
 
@@ -28,16 +29,16 @@ export async function loadSecrets(dataDir: string): Promise<Secrets> {
       throw new Error(
         `${file} is damaged: ${parsed.error.issues[0]?.message ?? ""}. Restore it, or remove it to make new secrets.`,
       );
-    return parsed.data;
+    return { ...parsed.data, fresh: false };
   }
-  const fresh: Secrets = {
+  const secrets = {
     id: randomBytes(6).toString("hex"),
     operatorToken: secret("qo"),
     joinToken: secret("qj"),
     ticketSecret: secret("qt"),
   };
   // Durable before it is used: tickets and join tokens must outlive a power cut.
-  await writeAside(file, `${JSON.stringify(fresh, null, 2)}\n`, 0o600);
+  await writeAside(file, `${JSON.stringify(secrets, null, 2)}\n`, 0o600);
   await syncFolder(dataDir);
-  return fresh;
+  return { ...secrets, fresh: true };
 }

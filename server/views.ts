@@ -7,6 +7,10 @@ import { idleReasons, waitingReasons } from "./core/reasons.ts";
 import { type CoreState, emptyStats, type Job, type JobStats, type Node } from "./core/state.ts";
 import type { JobRecord, NodeRecord, RoundRecord } from "./store/store.ts";
 
+/** Whose jobs are the demo's. Keys have random ids, so no other submitter is called so. */
+export const demoSubmitter = "demo";
+const labelOf = (submitter: string): { label?: string } => (submitter === demoSubmitter ? { label: "demo" } : {});
+
 const iso = (ms: number): string => new Date(ms).toISOString();
 const gib = (bytes: number): number => Math.round((bytes / 2 ** 30) * 100) / 100;
 
@@ -39,6 +43,7 @@ export function openJobView(state: CoreState, job: Job, now: number): JobView {
     status: jobState(job),
     priority: job.priority,
     submitter: job.submitter,
+    ...labelOf(job.submitter),
     payload: job.payloadBlob ? { blob: job.payloadBlob } : job.payload,
     round: job.round,
     revision: job.revision,
@@ -79,6 +84,7 @@ export function endedJobView(record: JobRecord, round: RoundRecord | undefined):
     status: record.state,
     priority: record.priority,
     submitter: record.submitter,
+    ...labelOf(record.submitter),
     payload: record.payloadBlob ? { blob: record.payloadBlob } : JSON.parse(record.payload ?? "null"),
     round: record.round,
     revision: record.revision,
