@@ -3,7 +3,14 @@ import { createHash, generateKeyPairSync, type KeyObject, randomUUID, sign } fro
 import { Packr } from "msgpackr";
 import WebSocket from "ws";
 import { encodeToCoordinator } from "../../protocol/codec.ts";
-import type { CoordinatorMessage, JobDescription, LeaseMessage, NodeMessage } from "../../protocol/messages.ts";
+import { limits } from "../../protocol/limits.ts";
+import type {
+  CoordinatorMessage,
+  JobDescription,
+  LeaseMessage,
+  NodeMessage,
+  ResultMessage,
+} from "../../protocol/messages.ts";
 import { helloBytes, resultBytes } from "../../protocol/sign.ts";
 import { protocolMinimum, protocolVersion, socketPath, subprotocol } from "../../protocol/version.ts";
 import { packResults, taskBytes } from "./echo/data.ts";
@@ -12,6 +19,9 @@ import { joinToken } from "./setup.ts";
 /** The product's own decoder checks every field; a simulated node leaves that out, to leave the machine to the server. */
 const packr = new Packr({ useRecords: false, mapsAsObjects: true, int64AsType: "number" });
 const noSignature = new Uint8Array(0);
+/** What a result's fields take beside its partials, at most. */
+const resultOverheadBytes = 1_024;
+const frameBytesMax = limits.nodeFrameBytesMax / 2;
 
 /** What all nodes of the process count together. */
 export class Tally {
@@ -59,7 +69,7 @@ export class SimulatedNode {
     this.#socket.binaryType = "nodebuffer";
     this.#socket.on("message", (bytes: Buffer) => this.#onFrame(bytes));
     this.#socket.on("error", (error) => this.#onFailed(error));
-    this.#socket.on("close", () => this.#onFailed(new Error("the connection closed")));
+    this.#socket.on("close", (code) => this.#onClose(code));
   }
 
   /** Lets the coordinator give it work. */
@@ -76,7 +86,14 @@ export class SimulatedNode {
   }
 
   close(): void {
+    this.#socket.removeAllListeners("close");
     this.#socket.terminate();
+  }
+
+  #onClose(code: number): void {
+    this.tally.defect ??= `the coordinator closed a connection (${code})`;
+    this.#onFailed(new Error(this.tally.defect));
+    this.tally.onAck?.();
   }
 
   #preferences(slots: number) {
@@ -90,7 +107,7 @@ export class SimulatedNode {
 
   #onFrame(bytes: Buffer): void {
     this.tally.framesIn++;
-    const results: NodeMessage[] = [];
+    const results: ResultMessage[] = [];
     for (const message of packr.unpack(bytes) as CoordinatorMessage[]) {
       switch (message.type) {
         case "challenge":
@@ -118,9 +135,23 @@ export class SimulatedNode {
           break;
       }
     }
-    if (results.length === 0) return;
-    if (this.framePerResult) for (const result of results) this.#send([result]);
-    else this.#send(results);
+    this.#sendResults(results);
+  }
+
+  /** In one frame, or in as many as the protocol's limit on a frame asks for. */
+  #sendResults(results: ResultMessage[]): void {
+    let frame: ResultMessage[] = [];
+    let bytes = 0;
+    for (const result of results) {
+      if (frame.length > 0 && (this.framePerResult || bytes + result.partials.length > frameBytesMax)) {
+        this.#send(frame);
+        frame = [];
+        bytes = 0;
+      }
+      frame.push(result);
+      bytes += result.partials.length + resultOverheadBytes;
+    }
+    if (frame.length > 0) this.#send(frame);
   }
 
   #hello(nonce: Uint8Array): void {
@@ -149,7 +180,7 @@ export class SimulatedNode {
     ]);
   }
 
-  #compute(lease: LeaseMessage): NodeMessage {
+  #compute(lease: LeaseMessage): ResultMessage {
     const { tally } = this;
     tally.firstLeaseMs ||= performance.now();
     tally.onLease?.(lease);
