@@ -46,7 +46,7 @@ export async function main(args) {
   await setup();
   const coordinator = [tool("tsx/dist/cli.mjs"), "watch", "--clear-screen=false", "--include", "dist/kernels/**"];
   const pages = [tool("vite/bin/vite.js"), "--config", "client/vite.config.ts"];
-  const programs = [[...coordinator, "server/main.ts", ...args], pages];
+  const programs = [[...coordinator, "server/main.ts", "--no-open", ...args], pages];
   const children = programs.map((program) => spawn(process.execPath, program, { cwd: root, stdio: "inherit" }));
   const watchers = rebuildOnChange();
   let stopping = false;

@@ -83,7 +83,7 @@ async function main(): Promise<void> {
     tls: tls?.current ?? null,
     keyless: access.health(),
     lan: lanAddressesBestFirst().map(({ address }) => address),
-    columns: terminal ? process.stdout.columns : null,
+    columns: terminal ? process.stdout.columns || 80 : null,
     demoJob: demoJob !== null,
   };
   const opened = terminal && config.open && secrets.fresh && openBrowser(placesOf(facts).here, config.desk);
