@@ -32,6 +32,13 @@ describe("belief", () => {
     expect(grid.leasesOf("own")[0]).toMatchObject({ lo: grain, hi: grain + 1, audit: 1 });
   });
 
+  it("audits all the same where a complete certificate is declared that nothing checks", () => {
+    const { result } = volunteered({ payload: { certificate: "complete" }, check: false });
+    expect(result.audit).toMatchObject({ state: "leased" });
+    const checked = volunteered({ payload: { certificate: "complete" }, check: true });
+    expect(checked.result.audit).toBeNull();
+  });
+
   it("confirms a result whose audit agrees, writes the verdict, and acknowledges the auditor after it", () => {
     const { grid, job } = volunteered({});
     const seq = grid.answer(grid.leasesOf("own")[0] as Lease);

@@ -12,7 +12,8 @@ import { afterConfirmation } from "./rounds.ts";
 import type { CoreState, Job, Result } from "./state.ts";
 
 export function certificateOf(job: Job, backend: Backend): "complete" | "evidence" | "none" {
-  return job.workload.belief(job.payload, backend, "wasm").certificate;
+  // A certificate that nothing checks proves nothing.
+  return job.hasCheck ? job.workload.belief(job.payload, backend, "wasm").certificate : "none";
 }
 
 /** Draws the grain to replay. `entropy` is uniform in [0, 1) and unknown to the node when it answered. */

@@ -114,6 +114,12 @@ export function waitingReasons(state: CoreState, job: Job): Reason[] {
       message: "The coordinator restarted; nodes are asked what they hold before the rest is given out again.",
     });
   }
+  if (job.ownOnly.size > 0 && !own) {
+    reasons.push({
+      code: "own_only",
+      message: `${job.ownOnly.size} grains failed on several volunteers and wait for an own node that can run this job.`,
+    });
+  }
   if (job.candidateGrains > 0 && !own) {
     reasons.push({
       code: "no_own_node",
