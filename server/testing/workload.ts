@@ -7,6 +7,8 @@ const payload = z.strictObject({
   grain: z.number().int().min(1).default(10),
   /** Makes the payload large. */
   ballast: z.string().default(""),
+  /** Puts it into the output as well. */
+  echo: z.boolean().default(false),
 });
 export type SumPayload = z.infer<typeof payload>;
 
@@ -40,5 +42,5 @@ export default defineWorkload<SumPayload, number>({
     disagreement: (a, b) => (Buffer.from(a).equals(Buffer.from(b)) ? null : "the sums differ"),
   }),
   params: () => new Uint8Array(0),
-  calibration: { tasks: 10, grain: 10, ballast: "" },
+  calibration: { tasks: 10, grain: 10, ballast: "", echo: false },
 });
