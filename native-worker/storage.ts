@@ -3,8 +3,8 @@
  * result, durable before `keep` resolves: a worker that is killed sends them when it is back.
  */
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, open, readdir, readFile, rename, unlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { Packr } from "msgpackr";
 import { createIdentity, exportIdentity, identityPort, importIdentity } from "../agent/identity.ts";
 import type { KeptResult } from "../agent/machine-state.ts";
@@ -30,9 +30,10 @@ export async function loadIdentity(folder: string): Promise<IdentityPort> {
       throw new Error(`${file} is damaged. Restore it, or remove it to get a new identity.`, { cause });
     }
   }
+  // Whole and durable before it is used: a worker that is killed now has this key at its next start.
   const identity = await createIdentity(true);
-  await writeFile(file, JSON.stringify(await exportIdentity(identity)), { mode: 0o600, flag: "wx" });
-  await chmod(file, 0o600);
+  await writeAside(file, JSON.stringify(await exportIdentity(identity)), 0o600);
+  await syncFolder(folder);
   return identityPort(identity);
 }
 
@@ -134,16 +135,8 @@ export class FileStorage implements StoragePort {
     this.#turns = null;
   }
 
-  async #write(result: KeptResult): Promise<void> {
-    const aside = join(this.#folder, `.${randomBytes(6).toString("hex")}`);
-    const handle = await open(aside, "wx");
-    try {
-      await handle.writeFile(packr.pack(result));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(aside, this.#path(result.seq));
+  #write(result: KeptResult): Promise<void> {
+    return writeAside(this.#path(result.seq), packr.pack(result));
   }
 
   async #remove(seq: number): Promise<void> {
@@ -173,6 +166,24 @@ function unpack(bytes: Uint8Array): unknown {
     return packr.unpack(bytes);
   } catch {
     return null;
+  }
+}
+
+/** Writes a file aside, syncs it and moves it into place. Its name is durable after `syncFolder`. */
+async function writeAside(file: string, bytes: Uint8Array | string, mode = 0o666): Promise<void> {
+  const aside = join(dirname(file), `.${randomBytes(6).toString("hex")}`);
+  try {
+    const handle = await open(aside, "wx", mode);
+    try {
+      await handle.writeFile(bytes);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(aside, file);
+  } catch (error) {
+    await unlink(aside).catch(() => {});
+    throw error;
   }
 }
 
