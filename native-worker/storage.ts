@@ -2,15 +2,15 @@
  * What a worker keeps in its folder: its key, and the results that were not acknowledged yet. One file a
  * result, durable before `keep` resolves: a worker that is killed sends them when it is back.
  */
-import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readdir, readFile, unlink } from "node:fs/promises";
+import { join } from "node:path";
 import { Packr } from "msgpackr";
 import { createIdentity, exportIdentity, identityPort, importIdentity } from "../agent/identity.ts";
 import type { KeptResult } from "../agent/machine-state.ts";
 import type { IdentityPort, StoragePort } from "../agent/ports.ts";
 import { limits } from "../protocol/limits.ts";
 import { resultSchema } from "../protocol/messages.ts";
+import { makeFolder, syncFolder, writeAside } from "./durable.ts";
 
 const packr = new Packr({ useRecords: false });
 const keptSchema = resultSchema.omit({ type: true });
@@ -18,7 +18,7 @@ const keptSchema = resultSchema.omit({ type: true });
 /** Makes the folder's identity at the first start. The key file is readable by its owner only. */
 export async function loadIdentity(folder: string): Promise<IdentityPort> {
   const file = join(folder, "identity.json");
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;
     throw error;
@@ -67,7 +67,7 @@ export class FileStorage implements StoragePort {
   }
 
   async load(): Promise<KeptResult[]> {
-    await mkdir(this.#folder, { recursive: true });
+    await makeFolder(this.#folder);
     const names = (await readdir(this.#folder)).filter((name) => /^\d+\.result$/.test(name));
     names.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
     const results: KeptResult[] = [];
@@ -166,34 +166,5 @@ function unpack(bytes: Uint8Array): unknown {
     return packr.unpack(bytes);
   } catch {
     return null;
-  }
-}
-
-/** Writes a file aside, syncs it and moves it into place. Its name is durable after `syncFolder`. */
-async function writeAside(file: string, bytes: Uint8Array | string, mode = 0o666): Promise<void> {
-  const aside = join(dirname(file), `.${randomBytes(6).toString("hex")}`);
-  try {
-    const handle = await open(aside, "wx", mode);
-    try {
-      await handle.writeFile(bytes);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(aside, file);
-  } catch (error) {
-    await unlink(aside).catch(() => {});
-    throw error;
-  }
-}
-
-/** Makes a name in the folder survive a power cut; Windows has no such call, and needs none. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

@@ -141,10 +141,12 @@ export function workerProgram(
   name: string,
   dataDir: string,
   joinToken: string | null,
+  env: Record<string, string> = {},
 ): Program {
   if (!existsSync(workerFile)) throw new Error("dist/worker.mjs is missing: npm run build");
   const args = ["--coordinator", coordinator.url, "--threads", "1", "--no-gpu", "--name", name, "--data", dataDir];
   return new Program(name, () => [workerFile, ...args, "--json"], {
+    ...env,
     ...(joinToken === null ? {} : { QUEZTL_JOIN_TOKEN: joinToken }),
   });
 }
