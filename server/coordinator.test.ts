@@ -173,6 +173,25 @@ describe("the record", () => {
     expect(again).toBe(false);
   });
 
+  it("that has just ended looks as its record does after a restart", async () => {
+    const store = new MemoryStore();
+    const first = await start(store);
+    new FakeNode({ joinToken }).join(first);
+    const { job: done } = await first.submit(request());
+    await ends(first, done.task_id);
+    const { job: gone } = await first.submit(request({ payload: { tasks: 1e6 } }));
+    await first.cancel(gone.task_id, "a test");
+    const views = await Promise.all([first.job(done.task_id), first.job(gone.task_id)]);
+    expect(views.map((view) => view?.status)).toEqual(["completed", "cancelled"]);
+    const result = await first.result(done.task_id);
+    await first.stop();
+    running.length = 0;
+
+    const second = await start(new MemoryStore(store.record));
+    expect(await Promise.all([second.job(done.task_id), second.job(gone.task_id)])).toEqual(views);
+    expect(await second.result(done.task_id)).toEqual(result);
+  });
+
   it.each(["refused", "unknown"] as const)(
     "that fails (%s) is not acknowledged, and the core is rebuilt from it",
     async (code) => {

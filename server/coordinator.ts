@@ -7,7 +7,7 @@ import { limits } from "../protocol/limits.ts";
 import type { JobView, NetworkStatus, NodeView, WorkloadType } from "../protocol/rest.ts";
 import { plannedWorkloads } from "./catalog.ts";
 import type { NodeSocket } from "./shell/connections.ts";
-import { Engine, type EngineOptions } from "./shell/engine.ts";
+import { Engine, type EngineOptions, type JobEnd } from "./shell/engine.ts";
 import { Feed } from "./shell/feed.ts";
 import type { CoreLoop } from "./shell/loop.ts";
 import { Nodes } from "./shell/nodes.ts";
@@ -28,23 +28,21 @@ import {
   type Submitted,
   type Unsubscribe,
 } from "./transport/grid.ts";
-import { endedJobView, nodeView, openJobView } from "./views.ts";
+import { endedJobView, justEndedView, nodeView, openJobView } from "./views.ts";
 
 export interface CoordinatorOptions extends EngineOptions {
   hostname: string;
   version: string;
 }
 
-interface Ended {
+type Output = Pick<JobRecord, "output" | "outputBlob">;
+
+interface Ended extends Output {
   view: JobView;
-  record: JobRecord;
 }
 
 /** Jobs that ended lately, so that their end is told before the record is read again. */
 const recentMax = 256;
-/** When a job's end could not be read from the record, it is tried again after this long. */
-const endedRetryMs = 1_000;
-
 export class Coordinator implements Grid {
   readonly keys: KeyStore = {
     list: () => [...this.#keys.values()],
@@ -68,7 +66,7 @@ export class Coordinator implements Grid {
     this.#engine = new Engine(
       options,
       this.#nodes,
-      (job) => void this.#onEnded(job),
+      (end) => this.#onEnded(end),
       () => this.#onBuilt(),
     );
   }
@@ -200,9 +198,8 @@ export class Coordinator implements Grid {
     const job = await this.job(id);
     if (!job) return null;
     if (job.status !== "completed") return { job, output: null };
-    const record = this.#recent.get(id)?.record ?? (await this.#record.job(id));
-    if (record?.state !== "completed") return { job, output: null };
-    return { job, output: await this.#outputOf(record) };
+    const ended = this.#recent.get(id) ?? (await this.#record.job(id));
+    return { job, output: ended ? await this.#outputOf(ended) : null };
   }
 
   nodes(): NodeView[] {
@@ -287,16 +284,11 @@ export class Coordinator implements Grid {
     return { jobs, nodes };
   }
 
-  /** Read from the record, so that the view says what is durable; later where it cannot be read now. */
-  async #onEnded(id: string): Promise<void> {
-    const view = await this.#recordedView(id).catch((error: unknown) => {
-      if (!(error instanceof GridError)) throw error;
-      if (!this.#engine.stopping) setTimeout(() => void this.#onEnded(id), endedRetryMs).unref();
-      return null;
-    });
-    if (!view) return;
-    this.#feed.ended(view);
-    this.#engine.state.changedJobs.add(id);
+  /** The end is durable: those who wait for it need not wait for the record to be read again. */
+  #onEnded(end: JobEnd): void {
+    const { output, outputBlob } = end;
+    this.#feed.ended(this.#remember({ view: justEndedView(end), output, outputBlob }));
+    this.#engine.state.changedJobs.add(end.job);
   }
 
   #tick(): void {
@@ -320,7 +312,9 @@ export class Coordinator implements Grid {
 
   async #recordedView(id: string): Promise<JobView | null> {
     const [record, rounds] = await Promise.all([this.#record.job(id), this.#record.rounds(id)]);
-    return record ? this.#remember({ view: viewOf(record, rounds), record }) : null;
+    return record
+      ? this.#remember({ view: viewOf(record, rounds), output: record.output, outputBlob: record.outputBlob })
+      : null;
   }
 
   /** Keeps a job that ended, for those who subscribe or ask for its result right after. */
@@ -336,7 +330,7 @@ export class Coordinator implements Grid {
     return viewOf(record, await this.#record.rounds(record.id));
   }
 
-  async #outputOf(record: JobRecord): Promise<unknown> {
+  async #outputOf(record: Output): Promise<unknown> {
     if (record.output !== null) return JSON.parse(record.output);
     if (record.outputBlob === null) return null;
     const bytes = await this.options.blobs.get(record.outputBlob);

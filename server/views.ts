@@ -5,6 +5,7 @@ import type { Entry } from "./catalog.ts";
 import { hasRoom } from "./core/placement.ts";
 import { idleReasons, waitingReasons } from "./core/reasons.ts";
 import { type CoreState, emptyStats, type Job, type JobStats, type Node } from "./core/state.ts";
+import type { JobEnd } from "./shell/engine.ts";
 import type { JobRecord, NodeRecord, RoundRecord } from "./store/store.ts";
 
 /** Whose jobs are the demo's. Keys have random ids, so no other submitter is called so. */
@@ -74,25 +75,47 @@ export function openJobView(state: CoreState, job: Job, now: number): JobView {
 
 /** A job that ended, from its record. */
 export function endedJobView(record: JobRecord, round: RoundRecord | undefined): JobView {
-  const stats: JobStats = record.stats ? { ...emptyStats(), ...JSON.parse(record.stats) } : emptyStats();
-  const grains = round ? Math.ceil(round.tasks / round.grainTasks) : 0;
-  const completed = record.state === "completed";
-  const endMs = record.finishedAtMs ?? record.createdAtMs;
-  return {
-    task_id: record.id,
-    workload_type: record.workload,
-    status: record.state,
-    priority: record.priority,
-    submitter: record.submitter,
-    ...labelOf(record.submitter),
+  return endedView({
+    ...record,
     payload: record.payloadBlob ? { blob: record.payloadBlob } : JSON.parse(record.payload ?? "null"),
-    round: record.round,
-    revision: record.revision,
+    tasks: round?.tasks ?? 0,
+    grains: round ? Math.ceil(round.tasks / round.grainTasks) : 0,
+    stats: record.stats ? { ...emptyStats(), ...JSON.parse(record.stats) } : emptyStats(),
+  });
+}
+
+/** A job whose end became durable just now: what its record says, without asking for it. */
+export function justEndedView(end: JobEnd): JobView {
+  const { of: job, state, startedAtMs, atMs, reason, round, revision, stats } = end;
+  const payload = job.payloadBlob ? { blob: job.payloadBlob } : job.payload;
+  const facts = { ...job, workload: job.workload.type, payload, stats: structuredClone(stats) };
+  return endedView({ ...facts, state, startedAtMs, finishedAtMs: atMs, reason, round, revision });
+}
+
+type EndedFacts = Omit<JobRecord, "payload" | "stats" | "payloadBlob" | "files" | "output" | "outputBlob"> & {
+  payload: unknown;
+  stats: JobStats;
+  tasks: number;
+  grains: number;
+};
+
+function endedView(of: Omit<EndedFacts, "idempotencyKey" | "bodyHash">): JobView {
+  const { stats } = of;
+  const endMs = of.finishedAtMs ?? of.createdAtMs;
+  return {
+    task_id: of.id,
+    workload_type: of.workload,
+    status: of.state,
+    priority: of.priority,
+    submitter: of.submitter,
+    payload: of.payload,
+    round: of.round,
+    revision: of.revision,
     progress: {
       // A search that found its hit is complete, however few of its grains it took.
-      fraction: completed ? 1 : 0,
-      tasks: round?.tasks ?? 0,
-      grains,
+      fraction: of.state === "completed" ? 1 : 0,
+      tasks: of.tasks,
+      grains: of.grains,
       grains_accepted: stats.acceptedGrains,
       grains_candidate: 0,
       grains_leased: 0,
@@ -101,16 +124,16 @@ export function endedJobView(record: JobRecord, round: RoundRecord | undefined):
       slices_by_node_kind: stats.slicesByNodeKind,
     },
     timings: {
-      submitted_at: iso(record.createdAtMs),
-      started_at: record.startedAtMs === null ? null : iso(record.startedAtMs),
-      finished_at: record.finishedAtMs === null ? null : iso(record.finishedAtMs),
-      elapsed_seconds: (endMs - record.createdAtMs) / 1000,
+      submitted_at: iso(of.createdAtMs),
+      started_at: of.startedAtMs === null ? null : iso(of.startedAtMs),
+      finished_at: of.finishedAtMs === null ? null : iso(of.finishedAtMs),
+      elapsed_seconds: (endMs - of.createdAtMs) / 1000,
       compute_seconds: stats.spentComputeMs / 1000,
     },
     verification: verification(stats),
-    reasons: record.reason ? [record.reason] : [],
+    reasons: of.reason ? [of.reason] : [],
     preview: null,
-    kernel: record.kernel,
+    kernel: of.kernel,
   };
 }
 

@@ -7,6 +7,7 @@ import { fullPlan, measureAll, quickPlan } from "./suite.ts";
 import { measureCell } from "./throughput.ts";
 
 const help = `Usage: npm run bench:grid [-- options]
+  --rounds=N          of the whole measurement; tables show medians (default 3)
   --quick             a short run, whose figures mean little
   --profile N,S       one cell (N nodes, slices of S tasks) with a CPU profile of the coordinator in .cache/profiles`;
 
@@ -15,14 +16,18 @@ async function main(args: string[]): Promise<number> {
     console.log(help);
     return 0;
   }
-  const unknown = args.find((arg) => arg !== "--quick" && arg !== "--profile" && !/^\d+,\d+$/.test(arg));
+  const unknown = args.find(
+    (arg) => arg !== "--quick" && arg !== "--profile" && !/^(?:\d+,\d+|--rounds=[1-9])$/.test(arg),
+  );
   if (unknown !== undefined) {
     console.error(`Unknown argument ${unknown}.\n${help}`);
     return 2;
   }
   if (args.includes("--profile")) return profile(args.find((arg) => /^\d+,\d+$/.test(arg)) ?? "100,1");
   const quick = args.includes("--quick");
-  const plan = quick ? quickPlan : fullPlan;
+  const rounds = args.find((arg) => arg.startsWith("--rounds="))?.slice("--rounds=".length);
+  const chosen = quick ? quickPlan : fullPlan;
+  const plan = rounds === undefined ? chosen : { ...chosen, rounds: Number(rounds) };
   const startedAt = new Date().toISOString();
   const measured = await measureAll(plan, (line) => console.error(line));
   console.log(`\n${report(measured)}`);

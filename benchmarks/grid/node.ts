@@ -25,10 +25,13 @@ const frameBytesMax = limits.nodeFrameBytesMax / 2;
 
 /** What all nodes of the process count together. */
 export class Tally {
+  /** Tasks whose results were acknowledged, each once: a slice may be given out twice where time is lost. */
   tasks = 0;
   results = 0;
   acked = 0;
-  rejected = 0;
+  /** Results that came after another had completed the job: copies of its last slices. */
+  late = 0;
+  readonly #covered = new Map<string, Set<number>>();
   framesIn = 0;
   framesOut = 0;
   firstLeaseMs = 0;
@@ -37,6 +40,17 @@ export class Tally {
   onLease: ((lease: LeaseMessage) => void) | null = null;
   onAck: (() => void) | null = null;
   defect: string | null = null;
+
+  cover({ job, lo, hi }: LeaseMessage): void {
+    let covered = this.#covered.get(job);
+    if (!covered) {
+      covered = new Set();
+      this.#covered.set(job, covered);
+    }
+    if (covered.has(lo)) return;
+    covered.add(lo);
+    this.tasks += hi - lo;
+  }
 }
 
 export class SimulatedNode {
@@ -44,7 +58,7 @@ export class SimulatedNode {
   readonly #key: KeyObject;
   readonly #publicKey: Uint8Array;
   readonly #jobs = new Map<string, { kernel: string; build: string }>();
-  readonly #unacked = new Set<number>();
+  readonly #unacked = new Map<number, LeaseMessage>();
   readonly #session = randomUUID();
   #seq = 1;
   #sign = false;
@@ -191,9 +205,8 @@ export class SimulatedNode {
       throw new Error(tally.defect);
     }
     const seq = this.#seq++;
-    this.#unacked.add(seq);
+    this.#unacked.set(seq, lease);
     tally.results++;
-    tally.tasks += lease.hi - lease.lo;
     const result = {
       type: "result" as const,
       seq,
@@ -221,14 +234,17 @@ export class SimulatedNode {
 
   #onAck(message: Extract<CoordinatorMessage, { type: "ack" }>): void {
     for (const seq of message.seqs) {
-      if (!this.#unacked.delete(seq)) this.tally.defect = `result ${seq} was acknowledged twice, or never sent`;
+      const lease = this.#unacked.get(seq);
+      if (lease) this.tally.cover(lease);
+      else this.tally.defect = `result ${seq} was acknowledged twice, or never sent`;
+      this.#unacked.delete(seq);
     }
     for (const { seq, reason } of message.rejected) {
       this.#unacked.delete(seq);
-      this.tally.defect = `a result was rejected: ${reason}`;
+      if (reason === "job_ended") this.tally.late++;
+      else this.tally.defect = `a result was rejected: ${reason}`;
     }
     this.tally.acked += message.seqs.length;
-    this.tally.rejected += message.rejected.length;
     this.tally.lastAckMs = performance.now();
     this.tally.onAck?.();
   }

@@ -46,7 +46,7 @@ async function run({ tasks, msMax }: { tasks: number; msMax: number }): Promise<
     );
     tally.onAck = () => {
       if (tally.defect) reject(new Error(tally.defect));
-      if (tally.tasks < tasks || tally.acked + tally.rejected < tally.results) return;
+      if (tally.tasks < tasks || tally.acked + tally.late < tally.results) return;
       clearTimeout(timer);
       resolve();
     };
@@ -55,12 +55,11 @@ async function run({ tasks, msMax }: { tasks: number; msMax: number }): Promise<
   const unacknowledged = nodes.reduce((sum, node) => sum + node.unacknowledged, 0);
   if (unacknowledged > 0) throw new Error(`${unacknowledged} results were never acknowledged`);
   const { user, system } = process.cpuUsage(cpu);
-  const { firstLeaseMs, lastAckMs, results, rejected, framesIn, framesOut } = tally;
+  const { firstLeaseMs, lastAckMs, results, framesIn, framesOut } = tally;
   return {
     ms: lastAckMs - firstLeaseMs,
     tasks: tally.tasks,
     results,
-    rejected,
     framesIn,
     framesOut,
     cpuUs: user + system,

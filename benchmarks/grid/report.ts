@@ -1,4 +1,4 @@
-/** The measurement as tables in text: ratios first, since walls clocks of shared machines wander. */
+/** The measurement as tables in text: ratios first, since wall clocks of shared machines wander. */
 
 import type { Peer } from "./peers.ts";
 import { type LatencyFigures, type Measured, nameOf } from "./suite.ts";

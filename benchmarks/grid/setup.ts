@@ -36,8 +36,8 @@ export interface RunTimes {
   /** From the first lease that any node received to the last acknowledgement. */
   ms: number;
   tasks: number;
+  /** Copies of last slices included. */
   results: number;
-  rejected: number;
   /** Frames received and sent by all nodes. */
   framesIn: number;
   framesOut: number;

@@ -69,7 +69,7 @@ export async function measureCell(cell: Cell, nodeFlags: string[] = []): Promise
     await nodes.call("disconnect");
     await coordinator.call("stop");
     const verifiedTasks = await verifyStore(folder, jobs);
-    if (times.tasks !== cell.tasks) throw new Error(`${times.tasks} tasks were leased, not ${cell.tasks}`);
+    if (verifiedTasks !== cell.tasks) throw new Error(`${verifiedTasks} tasks are in the record, not ${cell.tasks}`);
     return { ...cell, ...figures(cell, times, before, after), submittedPerSecond, verifiedTasks };
   } finally {
     await Promise.all([coordinator.stop(), nodes.stop()]);

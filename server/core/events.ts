@@ -15,7 +15,7 @@ import type {
   ResultMessage,
 } from "../../protocol/messages.ts";
 import type { Reason } from "../../protocol/rest.ts";
-import type { JobStats, Lease } from "./state.ts";
+import type { Job, JobStats, Lease } from "./state.ts";
 
 export interface NewJob {
   id: string;
@@ -78,6 +78,8 @@ export type CoreWrite =
   | {
       type: "job.ended";
       job: string;
+      /** The job itself, which the core has forgotten by now. */
+      of: Job;
       state: "completed" | "failed" | "cancelled";
       startedAtMs: number | null;
       atMs: number;

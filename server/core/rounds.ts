@@ -205,6 +205,7 @@ export function endJob(
   const write: CoreWrite = {
     type: "job.ended",
     job: job.id,
+    of: job,
     state: end,
     startedAtMs: job.startedAtMs,
     atMs: now,

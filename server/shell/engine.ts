@@ -6,7 +6,7 @@ import type { Round } from "../../kernels/contract.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Blobs } from "../blobs/blobs.ts";
 import type { Catalog } from "../catalog.ts";
-import type { CoreEvent, Effect } from "../core/events.ts";
+import type { CoreEvent, CoreWrite, Effect } from "../core/events.ts";
 import { createState } from "../core/grid.ts";
 import type { CoreConfig, CoreState, Lease } from "../core/state.ts";
 import { type JudgeAnswer, type JudgeOpen, JudgePool } from "../judge/index.ts";
@@ -35,6 +35,9 @@ export interface EngineOptions {
   onCommit?(ms: number, writes: number): void;
 }
 
+/** How a job ended. */
+export type JobEnd = Extract<CoreWrite, { type: "job.ended" }>;
+
 interface Waiter {
   resolve(): void;
   reject(error: GridError): void;
@@ -53,12 +56,14 @@ export class Engine {
   readonly #connections: Connections;
   readonly #mac: (text: string) => string;
   readonly #waiters = new Map<string, Waiter>();
+  /** Ends that are not durable yet. */
+  readonly #ends = new Map<string, JobEnd>();
 
   constructor(
     private readonly options: EngineOptions,
     private readonly nodes: Nodes,
     /** A job's end is durable. */
-    private readonly onEnded: (job: string) => void,
+    private readonly onEnded: (end: JobEnd) => void,
     /** The core was built, or built anew. */
     private readonly onBuilt: () => void,
   ) {
@@ -144,7 +149,10 @@ export class Engine {
     this.loop = new CoreLoop(state, {
       core: { ticket: (lease) => this.#ticket(lease) },
       commit: (batch) => this.options.store.commit(batch),
-      toWrite: (write) => toWrite(write, state, this.options.id),
+      toWrite: (write) => {
+        if (write.type === "job.ended") this.#ends.set(write.job, write);
+        return toWrite(write, state, this.options.id);
+      },
       perform: (effect) => this.#perform(effect),
       flush: () => this.#connections.flush(),
       fatal: (error) => void this.#onFatal(error),
@@ -179,6 +187,7 @@ export class Engine {
       waiter.reject(unavailable(this.broken));
     }
     this.#waiters.clear();
+    this.#ends.clear();
     this.#connections.closeAll("shutting_down", "The coordinator rebuilds itself from its record.", 1_000);
     // Where that happened while the core was being built, whoever builds it begins again.
     if (!this.#rebuilding) await this.#rebuild();
@@ -225,12 +234,18 @@ export class Engine {
         this.#waiters.delete(effect.job);
         return;
       case "ended":
-        this.onEnded(effect.job);
+        this.#onEnd(effect.job);
         return;
       case "note":
         this.options.log(effect.code, `${effect.message}${effect.node ? ` (node ${effect.node})` : ""}`);
         return;
     }
+  }
+
+  #onEnd(job: string): void {
+    const end = this.#ends.get(job);
+    this.#ends.delete(job);
+    if (end) this.onEnded(end);
   }
 
   #sendLease(connection: number, lease: Lease, deadlineMs: number): void {
