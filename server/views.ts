@@ -108,6 +108,7 @@ function endedView(of: Omit<EndedFacts, "idempotencyKey" | "bodyHash">): JobView
     status: of.state,
     priority: of.priority,
     submitter: of.submitter,
+    ...labelOf(of.submitter),
     payload: of.payload,
     round: of.round,
     revision: of.revision,
