@@ -30,6 +30,7 @@ import { httpServer } from "./transport/http/listen.ts";
 import { createMetrics, type Metrics } from "./transport/http/metrics.ts";
 import { Sockets } from "./transport/sockets.ts";
 import { SseHub } from "./transport/sse.ts";
+import { demoSubmitter } from "./views.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
@@ -147,7 +148,7 @@ async function assemble(
     version,
     joinToken: secrets.joinToken,
     ticketSecret: secrets.ticketSecret,
-    config: config.core,
+    config: { ...config.core, volunteersSubmitter: demoSubmitter },
     log,
     onCommit: (ms, writes) => metrics?.observeCommit(ms / 1000, writes),
   });

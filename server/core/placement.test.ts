@@ -45,6 +45,35 @@ describe("slices", () => {
   });
 });
 
+describe("a job that is left to volunteers", () => {
+  it("is computed by them only, and own nodes check it, also when it ends", () => {
+    const grid = new TestGrid({ leasesPerSlot: 1, volunteersSubmitter: "demo" });
+    grid.join("own", { own: true, speed: 10 });
+    const job = grid.submit("j", { grains: 4 }, { submitter: "demo" });
+    grid.pass(1_000);
+    expect(grid.leasesOf("own")).toEqual([]);
+    const reason = { code: "for_volunteers", message: expect.stringContaining("left to volunteers") };
+    expect(idleReasons(grid.state, grid.state.nodes.get("own") as never, grid.now)).toEqual([reason]);
+    expect(waitingReasons(grid.state, job)).toEqual([reason]);
+
+    grid.join("v", { speed: 1 });
+    const [lease] = grid.leasesOf("v");
+    expect(lease).toBeDefined();
+    grid.answer(lease as Lease);
+    const [audit] = grid.leasesOf("own");
+    expect(audit?.audit).not.toBeNull();
+    // Slow or silent volunteers' last grains are not copied to own nodes either.
+    grid.pass(600_000);
+    for (const { audit } of grid.leasesOf("own")) expect(audit).not.toBeNull();
+    // Others' jobs are for own nodes as before.
+    grid.submit("k", { grains: 4 }, { submitter: "local" });
+    grid.join("free", { own: true, speed: 10, slots: 3 });
+    const taken = grid.leasesOf("free");
+    expect(taken.filter((lease) => lease.audit === null).map((lease) => lease.job)).toContain("k");
+    expect(taken.filter((lease) => lease.audit === null).map((lease) => lease.job)).not.toContain("j");
+  });
+});
+
 describe("leases", () => {
   it("are extended by progress, at most to their bound, and then expire: only what is missing is cut again", () => {
     const grid = new TestGrid({ leasesPerSlot: 1 });

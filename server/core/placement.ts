@@ -66,6 +66,10 @@ export function misfit(node: Node, backend: Backend, job: Job): string | null {
   return null;
 }
 
+/** Own nodes keep their slots free for the audits of such a job, whose volunteers wait for them. */
+export const isLeftToVolunteers = (state: CoreState, node: Node, submitter: string): boolean =>
+  node.own && submitter === state.config.volunteersSubmitter;
+
 function nextAudit(state: CoreState, node: Node, backend: Backend): Assignment | null {
   if (!node.own) return null;
   const next = nextInLine(state, (job) => misfit(node, backend, job) === null);
@@ -83,7 +87,9 @@ function nextSlice(state: CoreState, node: Node, backend: Backend): Assignment |
     cut = cuttable(state, node, job, backend);
     return cut !== null;
   };
-  const job = nextTurn(state, (submitter) => firstFitting(submitter, node, backend, fits));
+  const job = nextTurn(state, (submitter) =>
+    isLeftToVolunteers(state, node, submitter.id) ? undefined : firstFitting(submitter, node, backend, fits),
+  );
   if (!job) return null;
   cut = cuttable(state, node, job, backend);
   if (!cut) return null;
@@ -158,6 +164,7 @@ function nextCopy(state: CoreState, node: Node, backend: Backend, now: number): 
     if (jobs++ >= 32) break;
     const job = state.jobs.get(id);
     if (job?.phase !== "running" || misfit(node, backend, job)) continue;
+    if (isLeftToVolunteers(state, node, job.submitter)) continue;
     let leases = 0;
     for (const leaseId of job.leases) {
       if (leases++ >= 64) break;

@@ -2,7 +2,7 @@
 import type { Backend } from "../../protocol/messages.ts";
 import type { Reason } from "../../protocol/rest.ts";
 import type { Effect } from "./events.ts";
-import { misfit } from "./placement.ts";
+import { isLeftToVolunteers, misfit } from "./placement.ts";
 import type { CoreState, Job, Node } from "./state.ts";
 
 const backends: readonly Backend[] = ["webgpu", "native", "wasm"];
@@ -12,6 +12,7 @@ const sentences: Record<string, string> = {
   family_off: "its family of workloads is switched off",
   memory: "it needs more memory than there is",
   engine: "it needs an engine that is not installed",
+  for_volunteers: "it is left to volunteers, and own nodes only check it",
 };
 
 /** Why a node with free slots has nothing to do; empty while it computes. */
@@ -46,7 +47,7 @@ export function idleReasons(state: CoreState, node: Node, now: number): Reason[]
   }
   const counts = new Map<string, number>();
   for (const job of open) {
-    const why = misfitAll(node, job);
+    const why = whyNot(state, node, job);
     if (why) counts.set(why, (counts.get(why) ?? 0) + 1);
   }
   return [...counts].map(([code, count]) => ({
@@ -67,6 +68,10 @@ function waitingJobs(state: CoreState): Job[] {
   }
   return jobs;
 }
+
+/** Why none of the job's slices goes to the node; null when they may. */
+const whyNot = (state: CoreState, node: Node, job: Job): string | null =>
+  misfitAll(node, job) ?? (isLeftToVolunteers(state, node, job.submitter) ? "for_volunteers" : null);
 
 /** The reason that comes nearest to fitting, over the backends that the node offers. */
 function misfitAll(node: Node, job: Job): string | null {
@@ -93,7 +98,7 @@ export function waitingReasons(state: CoreState, job: Job): Reason[] {
     if (node.connection === null) continue;
     online++;
     own ||= node.own && misfitAll(node, job) === null;
-    const why = misfitAll(node, job);
+    const why = whyNot(state, node, job);
     if (why) counts.set(why, (counts.get(why) ?? 0) + 1);
   }
   if (job.leases.size === 0 && job.open.size > 0) {

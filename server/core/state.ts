@@ -51,6 +51,8 @@ export interface CoreConfig {
   flushMs: number;
   signResults: boolean;
   openJobsMax: number;
+  /** Jobs of this submitter are for volunteers to see their own work in: own nodes only audit them. */
+  volunteersSubmitter: string | null;
 }
 
 export const defaultConfig: CoreConfig = {
@@ -76,6 +78,7 @@ export const defaultConfig: CoreConfig = {
   flushMs: 5_000,
   signResults: true,
   openJobsMax: 100_000,
+  volunteersSubmitter: null,
 };
 
 export interface Speed {
