@@ -1,6 +1,7 @@
 /** What a person sees in the terminal at the start: where to go, what to try, and how other devices join. */
 import { relative } from "node:path";
 import { besideQr } from "./first-minutes/qr.ts";
+import { namesOf } from "./tls/certificate.ts";
 import type { Tls } from "./tls/tls.ts";
 
 export interface BannerFacts {
@@ -51,8 +52,7 @@ export function placesOf({ host, port, publicUrl, tls, lan }: Where): Places {
 /** The name that an issued certificate is for; null without one, and for our own, which fits all addresses. */
 function certifiedName(tls: Tls | null): string | null {
   if (tls === null || tls.selfSigned) return null;
-  const names = [...(tls.certificate.subjectAltName ?? "").matchAll(/DNS:([^,*\s]+)(?:,|$)/g)];
-  return names[0]?.[1] ?? null;
+  return namesOf(tls.certificate).find((name) => !name.startsWith("*")) ?? null;
 }
 
 export function banner(facts: BannerFacts): string {

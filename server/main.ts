@@ -22,6 +22,7 @@ import { LocalWorker } from "./local-worker.ts";
 import { createLog } from "./log.ts";
 import { loadSecrets, type Secrets } from "./secrets.ts";
 import { SqliteStore } from "./store/sqlite.ts";
+import { namesOf } from "./tls/certificate.ts";
 import { TlsKeeper } from "./tls/keeper.ts";
 import { hostNames, ownNames } from "./tls/names.ts";
 import { createApp } from "./transport/http/app.ts";
@@ -152,7 +153,7 @@ async function assemble(
     log,
     onCommit: (ms, writes) => metrics?.observeCommit(ms / 1000, writes),
   });
-  const access = createAccess(config, secrets.operatorToken, tls !== null, coordinator);
+  const access = createAccess(config, secrets.operatorToken, tls, coordinator);
   const sse = new SseHub();
   const sockets = new Sockets({
     connect: (socket) => coordinator.connect(socket),
@@ -206,14 +207,14 @@ async function assemble(
   };
 }
 
-function createAccess(config: Config, operatorToken: string, tls: boolean, coordinator: Coordinator): Access {
+function createAccess(config: Config, operatorToken: string, tls: TlsKeeper | null, coordinator: Coordinator): Access {
   return new Access(
     {
       operatorToken,
       publicUrl: config.publicUrl,
-      allowedHosts: [...config.allowedHosts, ...hostNames()],
+      allowedHosts: [...config.allowedHosts, ...hostNames(), ...(tls ? namesOf(tls.current.certificate) : [])],
       trustedProxies: config.trustedProxies,
-      tls,
+      tls: tls !== null,
       service: config.service,
       now: Date.now,
       print: (line) => console.log(line),

@@ -30,7 +30,7 @@ export class Hosts {
       `This coordinator does not answer to the host "${authority.slice(0, 100)}".`,
       {
         field: "header Host",
-        remedy: "Use an address that the coordinator printed at start, or add this name to QUEZTL_ALLOWED_HOSTS.",
+        remedy: "Use an address that the coordinator printed at start, or add this name to QUEZTL_ALLOW_HOSTS.",
       },
     );
   }

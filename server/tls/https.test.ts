@@ -1,12 +1,13 @@
 /** The coordinator's own program with --https, and workers that reach it: one beside it, and one through TLS. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { JobView, NetworkStatus } from "../../protocol/rest.ts";
+import { newKey, selfSigned } from "./certificate.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "queztl-https-"));
@@ -119,6 +120,46 @@ it("takes a job with the operator's token, which TLS makes necessary, and comput
     return view.status === "completed" ? view : null;
   });
   expect(job.label).toBeUndefined();
+}, 40_000);
+
+it("answers to the name of the operator's certificate, and to no other", async () => {
+  const key = newKey();
+  const [cert, keyFile] = [join(folder, "given.pem"), join(folder, "given.key")];
+  const pem = selfSigned(key, ["*.wild.test", "grid.test"], Date.now());
+  writeFileSync(cert, pem);
+  writeFileSync(keyFile, key);
+  const args = [
+    "--tls-cert",
+    cert,
+    "--tls-key",
+    keyFile,
+    "--port",
+    "0",
+    "--data",
+    join(folder, "given"),
+    "--no-worker",
+  ];
+  log = "";
+  start(["--import", "tsx", "server/main.ts", ...args]);
+  const given = await until(() => Number(/https:\/\/grid\.test:(\d+)\/dashboard/.exec(log)?.[1] ?? 0) || null);
+  const status = (host: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const options = {
+        host: "127.0.0.1",
+        port: given,
+        path: "/api/health",
+        servername: "grid.test",
+        ca: pem,
+        agent: false,
+      };
+      const asked = request({ ...options, headers: { host: `${host}:${given}` } }, (response) => {
+        response.resume();
+        resolve(response.statusCode ?? 0);
+      });
+      asked.on("error", reject).end();
+    });
+  expect(await status("grid.test")).toBe(200);
+  expect(await status("other.test")).toBe(421);
 }, 40_000);
 
 it("offers no demo job while no tab is there, though switched on", async () => {
