@@ -44,7 +44,8 @@ describe.skipIf("reason" in shim)("a failing disk", () => {
     busy.catch(() => {});
   });
 
-  afterEach(async () => {
+  afterEach(async ({ task }) => {
+    if (task.result?.state === "fail") console.log([...coordinator.surprises, coordinator.story()].join("\n"));
     over = true;
     client.giveUp();
     await coordinator.kill();

@@ -3,7 +3,7 @@
  * acknowledged to its client and to its nodes is in the record. CHAOS_SEED replays the random choices of a run.
  */
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFailed } from "vitest";
 import { randomOf } from "../faults/process.ts";
 import { buildShim, FaultyDisk } from "../faults/shim.ts";
 import { Client } from "./client.ts";
@@ -48,6 +48,7 @@ describe.skipIf("reason" in shim)(`power cuts (CHAOS_SEED=${seed})`, () => {
   });
 
   async function start(): Promise<void> {
+    onTestFailed(() => console.log([...coordinator.surprises, coordinator.story()].join("\n")));
     coordinator = new CoordinatorProgram(join(disk.folder, "data"), { env: disk.env });
     client = new Client(() => coordinator.url);
     await coordinator.start();

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFailed } from "vitest";
 import type { NetworkStatus } from "../../protocol/rest.ts";
 import { Client } from "./client.ts";
 import { fastPi, pi } from "./oracle.ts";
@@ -36,6 +36,7 @@ describe.skipIf(isWindows)("the coordinator with a worker of its own", () => {
 
   /** Starts it and waits until its worker computes; answers the worker's process. */
   async function startBusy(): Promise<{ id: string; worker: number }> {
+    onTestFailed(() => console.log(coordinator.story()));
     await coordinator.start();
     const { id } = await client.submit(job);
     let last: NetworkStatus | null = null;
@@ -47,10 +48,12 @@ describe.skipIf(isWindows)("the coordinator with a worker of its own", () => {
       30_000,
       () => `the worker does not compute: ${JSON.stringify(last?.registry)}\n${coordinator.story()}`,
     );
-    const [worker, ...others] = childrenOf(coordinator.pid).filter((pid) => /worker\.mjs/.test(commandOf(pid)));
+    const [worker, ...others] = workers();
     expect(others).toEqual([]);
     return { id, worker: worker! };
   }
+
+  const workers = () => childrenOf(coordinator.pid).filter((pid) => /worker\.mjs/.test(commandOf(pid)));
 
   it("drains on Ctrl-C, says what it kept, is gone within 6 s with its worker, and goes on at the next start", async () => {
     const { id, worker } = await startBusy();
@@ -76,6 +79,18 @@ describe.skipIf(isWindows)("the coordinator with a worker of its own", () => {
       5_000,
       () => `worker ${worker} is still there`,
     );
+  });
+
+  it("starts its worker again when that is killed, and finishes what it computed", async () => {
+    const { id, worker } = await startBusy();
+    process.kill(worker, "SIGKILL");
+    await until(
+      () => workers().some((pid) => pid !== worker),
+      10_000,
+      () => `no worker came after ${worker}: ${coordinator.story()}`,
+    );
+    expect(await client.output(id, 60_000)).toMatchObject((await fastPi(job)).output);
+    expect(workers()).toHaveLength(1);
   });
 
   it("stops at once on a second Ctrl-C", async () => {
@@ -106,7 +121,14 @@ function childrenOf(parent: number): number[] {
     .flatMap(([pid, ppid]) => (ppid === parent ? [pid as number] : []));
 }
 
-const commandOf = (pid: number): string => ps("-o", "args=", "-p", String(pid));
+/** Empty for a process that is gone. */
+function commandOf(pid: number): string {
+  try {
+    return ps("-o", "args=", "-p", String(pid));
+  } catch {
+    return "";
+  }
+}
 
 function isAlive(pid: number): boolean {
   try {
