@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { main, report } from "../../scripts/doctor.mjs";
 import { examine } from "../../scripts/lib/doctor/checks.mjs";
 import type { Finding } from "../../scripts/lib/doctor/finding.mjs";
-import type { Host } from "../../scripts/lib/doctor/host.mjs";
+import { type Host, thisHost } from "../../scripts/lib/doctor/host.mjs";
 import { newKey, selfSigned } from "../../server/tls/certificate.ts";
 
 const nowMs = Date.UTC(2026, 5, 1);
@@ -242,3 +242,9 @@ test("certificates: kept ones, and those that the environment names", async () =
     expect(await named(files, variables)).toMatchObject({ level: "missing", found: expect.stringMatching(told) });
   }
 });
+
+test("every check runs on the real machine", async () => {
+  const findings = await examine(thisHost());
+  expect(findings.filter(({ found }) => found.startsWith("this check failed"))).toEqual([]);
+  expect(findings.find(({ check }) => check === "Node")).toMatchObject({ level: "ok", found: process.version });
+}, 60_000);
