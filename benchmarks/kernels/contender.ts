@@ -30,6 +30,8 @@ export interface Contender {
   backend: Backend;
   /** Whether its figure is the clock's (a GPU, whose work is not the process's own) or the processor's. */
   clock: "wall" | "cpu";
+  /** Part of a case's tasks that it is given: less than 1 where it is so slow that the whole would take seconds. */
+  share: number;
   /** What must be known to read its figures, as a compiler's version or an adapter's name. */
   about: string;
   run(one: Case): Promise<Timed>;

@@ -71,6 +71,7 @@ function contenderOf({ child, adapter, software }: Open): Contender {
     name: software ? "WGSL (software)" : name,
     backend: "webgpu",
     clock: "wall",
+    share: software ? 1 / 8 : 1,
     about: `${adapter}${software ? ", a software adapter on all cores" : ""}; Dawn of webgpu ${webGpuPackage.version}`,
     run: async (one) => {
       const answer = nextMessage<GpuAnswer>(child);

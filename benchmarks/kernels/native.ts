@@ -12,11 +12,28 @@ const kernels = ["crypto_mining", "monte_carlo"];
 /** Fused multiply-adds would round differently from the kernels. */
 const commonFlags = ["-O3", "-ffp-contract=off"];
 
-export const nativeBuilds = [
-  { name: "C, SSE4.1", flags: ["-msse4.1"] },
-  { name: "C, AVX", flags: ["-mavx"] },
-  { name: "C, this CPU's", flags: ["-march=native"] },
-] as const;
+export interface NativeBuild {
+  name: string;
+  /** As the first argument of `c/main.c`. */
+  form: "vectors" | "scalar";
+  flags: readonly string[];
+}
+
+/** The plain widths of WASM first: 128-bit vectors, and one number at a time (no vectors made of loops either). */
+const builds: Record<string, readonly NativeBuild[]> = {
+  x64: [
+    { name: "C, SSE4.1", form: "vectors", flags: ["-msse4.1"] },
+    { name: "C, AVX", form: "vectors", flags: ["-mavx"] },
+    { name: "C, this CPU's", form: "vectors", flags: ["-march=native"] },
+    { name: "C scalar", form: "scalar", flags: ["-fno-tree-vectorize"] },
+  ],
+  arm64: [
+    { name: "C, NEON", form: "vectors", flags: [] },
+    { name: "C scalar", form: "scalar", flags: ["-fno-tree-vectorize"] },
+  ],
+};
+
+export const nativeBuilds: readonly NativeBuild[] = builds[process.arch] ?? [];
 
 interface Compiler {
   command: string;
@@ -33,10 +50,7 @@ export function findCompiler(): Compiler | null {
   return null;
 }
 
-export function nativeContender(
-  { name, flags }: (typeof nativeBuilds)[number],
-  compiler: Compiler | null,
-): Contender | Absent {
+export function nativeContender({ name, form, flags }: NativeBuild, compiler: Compiler | null): Contender | Absent {
   if (!compiler) return { name, missing: "no compiler: install gcc or clang, or name one in CC" };
   const programs = new Map<string, Program>();
   for (const kernel of kernels) {
@@ -45,12 +59,13 @@ export function nativeContender(
       for (const program of programs.values()) program.close();
       return { name, missing: `${compiler.command} ${flags.join(" ")}: ${compiled.problem}` };
     }
-    programs.set(kernel, new Program(compiled.file));
+    programs.set(kernel, new Program(compiled.file, form));
   }
   return {
     name,
     backend: "wasm",
     clock: "cpu",
+    share: 1,
     about: `${compiler.version} ${[...commonFlags, ...flags].join(" ")}`,
     run: (one) => (programs.get(one.workload.type) as Program).run(one),
     close: () => {
@@ -63,11 +78,13 @@ export function nativeContender(
 function compile(kernel: string, flags: string[], compiler: Compiler): { file: string } | { problem: string } {
   const inputs = ["main.c", `${kernel}.c`].map((name) => `${sources}${name}`);
   const key = createHash("sha256").update(JSON.stringify([compiler, flags]));
-  for (const input of [...inputs, `${sources}kernel.h`]) key.update(readFileSync(input));
+  for (const input of [...inputs, `${sources}kernel.h`, `${sources}lanes.h`]) key.update(readFileSync(input));
   const file = `${cache}${kernel}-${key.digest("hex").slice(0, 16)}`;
   if (existsSync(file)) return { file };
   mkdirSync(cache, { recursive: true });
-  const { status, stderr } = spawnSync(compiler.command, [...flags, "-o", file, ...inputs], { encoding: "utf8" });
+  const { status, stderr } = spawnSync(compiler.command, [...flags, "-o", file, ...inputs, "-lm"], {
+    encoding: "utf8",
+  });
   return status === 0 ? { file } : { problem: stderr.trim().split("\n")[0] ?? `exit status ${status}` };
 }
 
@@ -77,8 +94,11 @@ class Program {
   readonly #lines: AsyncIterator<string>;
   readonly #reader: Interface;
 
-  constructor(private readonly file: string) {
-    this.#child = spawn(file, { stdio: ["pipe", "pipe", "inherit"] });
+  constructor(
+    private readonly file: string,
+    form: string,
+  ) {
+    this.#child = spawn(file, [form], { stdio: ["pipe", "pipe", "inherit"] });
     this.#reader = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream });
     this.#lines = this.#reader[Symbol.asyncIterator]();
   }

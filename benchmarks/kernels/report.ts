@@ -5,8 +5,8 @@ const fixed = (value: number): string => value.toFixed(2);
 
 export function report(results: CaseResult[]): string {
   const rows = [["", "x WASM SIMD", "lowest to highest", "by", "millions/s", "cores busy"]];
-  for (const { name, unit, rows: measured } of results) {
-    rows.push([`**${name}** (${unit})`]);
+  for (const { name, unit, sets, rows: measured } of results) {
+    rows.push([`**${name}** (${unit}; ${sets} sets)`]);
     for (const row of measured) rows.push("missing" in row ? [row.name, row.missing] : cells(row));
   }
   return table(rows);

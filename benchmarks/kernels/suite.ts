@@ -12,8 +12,8 @@ export interface SuitePlan extends Plan {
   gpu: boolean;
 }
 
-export const fullPlan: SuitePlan = { sizes: fullSizes, sets: 9, warmUps: 2, gpu: true };
-export const quickPlan: SuitePlan = { sizes: quickSizes, sets: 1, warmUps: 0, gpu: true };
+export const fullPlan: SuitePlan = { sizes: fullSizes, sets: 9, setsMin: 3, budgetMs: 20_000, warmUps: 1, gpu: true };
+export const quickPlan: SuitePlan = { sizes: quickSizes, sets: 1, setsMin: 1, budgetMs: 0, warmUps: 0, gpu: true };
 
 export async function measureAll(plan: SuitePlan, tell: (line: string) => void): Promise<CaseResult[]> {
   const cases = casesOf(plan.sizes);
@@ -27,7 +27,7 @@ export async function measureAll(plan: SuitePlan, tell: (line: string) => void):
   try {
     const results: CaseResult[] = [];
     for (const one of cases) {
-      tell(`${one.name}: ${plan.sets} ${plan.sets === 1 ? "set" : "sets"} of ${one.operations} ${one.unit} ...`);
+      tell(`${one.name}: up to ${plan.sets} sets of ${one.operations} ${one.unit} ...`);
       const hashing = one.workload.type === "crypto_mining" ? [nodeCryptoContender] : [];
       results.push(await measureCase(one, [...shared, ...hashing], plan));
     }

@@ -10,6 +10,7 @@ export function wasmContender(simd: boolean): Contender {
     name: simd ? "WASM SIMD" : "WASM scalar",
     backend: "wasm",
     clock: "cpu",
+    share: 1,
     about: `V8 ${process.versions.v8}`,
     run: ({ workload, files, payload, tasks }) =>
       timed(async () => {
