@@ -6,12 +6,13 @@ export interface GpuFacts {
   /** A software adapter: slower than the CPU, it counts as no GPU outside tests. */
   software: boolean;
   features: string[];
+  /** Those of the opened device. */
   limits: Record<string, number>;
 }
 
 export type OpenedGpu = { ok: true; device: GPUDevice; facts: GpuFacts } | { ok: false; message: string };
 
-/** Limits that the registry shows and that sizing may use. */
+/** Limits that the registry shows and that sizing may use: asked for as far as the adapter goes. */
 const toldLimits = [
   "maxBufferSize",
   "maxStorageBufferBindingSize",
@@ -30,7 +31,8 @@ export async function openGpu(gpu: GPU | undefined, allowSoftware: boolean): Pro
     if (facts.software && !allowSoftware) {
       return { ok: false, message: "Only a software graphics adapter was found, which is slower than the CPU." };
     }
-    return { ok: true, device: await adapter.requestDevice(), facts };
+    const device = await openDevice(gpu, adapter);
+    return { ok: true, device, facts: { ...facts, limits: limitsOf(device.limits) } };
   } catch (error) {
     return {
       ok: false,
@@ -39,7 +41,24 @@ export async function openGpu(gpu: GPU | undefined, allowSoftware: boolean): Pro
   }
 }
 
-function factsOf(adapter: GPUAdapter): GpuFacts {
+/**
+ * A device gives WebGPU's modest defaults unless more is asked for. A driver that offers limits and then refuses them
+ * is asked again without, through a new adapter: one that was tried may be used up.
+ */
+async function openDevice(gpu: GPU, adapter: GPUAdapter): Promise<GPUDevice> {
+  try {
+    return await adapter.requestDevice({ requiredLimits: limitsOf(adapter.limits) });
+  } catch (error) {
+    const again = await gpu.requestAdapter({ powerPreference: "high-performance" });
+    if (!again) throw error;
+    return again.requestDevice();
+  }
+}
+
+const limitsOf = (limits: GPUSupportedLimits): Record<string, number> =>
+  Object.fromEntries(toldLimits.map((name) => [name, limits[name]]));
+
+function factsOf(adapter: GPUAdapter): Omit<GpuFacts, "limits"> {
   const { vendor, architecture, description, device } = adapter.info;
   const info = adapter.info as GPUAdapterInfo & { isFallbackAdapter?: boolean };
   const fallback = info.isFallbackAdapter ?? (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter ?? false;
@@ -50,6 +69,5 @@ function factsOf(adapter: GPUAdapter): GpuFacts {
     architecture: architecture.slice(0, 200),
     software: fallback || /swiftshader|lavapipe|llvmpipe|software|warp|basic render/.test(words),
     features: [...adapter.features].map(String).slice(0, 64),
-    limits: Object.fromEntries(toldLimits.map((name) => [name, adapter.limits[name]])),
   };
 }

@@ -1,15 +1,11 @@
 /** Runs any WGSL kernel by the bindings of `contract.ts`: in a tab's GPU worker, and on Dawn in Node. */
 import { type GpuProgram, grainTasks } from "../contract.ts";
 import { abortError, KernelError, messageOf } from "./errors.ts";
+import { CHUNKS_MAX, type Chunk, Chunks, GpuPaces, paceKey } from "./gpu-chunks.ts";
 import { GrainError, type GrainRun, type GrainRunAnswer, workloadOf } from "./grains.ts";
 
-/** What a command buffer should take, and what it may take at most while its speed is being learnt. */
-const TARGET_MS = 50;
-const FIRST_INVOCATIONS = 1 << 12;
-const GROWTH_MAX = 4;
 /** Buffers for the outputs of the grains of one batch. */
 const OUTPUT_BYTES_MAX = 8 << 20;
-const CHUNKS_MAX = 1024;
 const PIPELINES_MAX = 16;
 const CHUNK_BYTES = 32;
 
@@ -19,19 +15,9 @@ interface Pipeline {
   build: string;
 }
 
-/** Invocations first..first+count of a grain of the batch. */
-interface Chunk {
-  grain: number;
-  taskLo: number;
-  tasks: number;
-  first: number;
-  count: number;
-}
-
 export class GpuRunner {
   readonly #pipelines = new Map<string, Promise<Pipeline>>();
-  /** Invocations that take about TARGET_MS, by pipeline and params. */
-  readonly #paces = new Map<string, number>();
+  readonly #paces = new GpuPaces();
   #lost: string | null = null;
   /** Dispatches so far. */
   dispatches = 0;
@@ -137,7 +123,7 @@ export class GpuRunner {
     }
   }
 
-  /** Submits the batch's chunks, each command buffer as large as takes about TARGET_MS on this device. */
+  /** Submits the batch's chunks, each command buffer as large as this device's pace allows. */
   async #submitAll(
     run: GrainRun,
     program: GpuProgram<unknown>,
@@ -148,37 +134,25 @@ export class GpuRunner {
     signal: AbortSignal,
     onFraction: (fraction: number) => void,
   ): Promise<number> {
-    const paceKey = `${pipeline.build}/${run.workload}/${JSON.stringify(run.payload).slice(0, 200)}`;
-    const total = totalInvocations(run, program);
+    const key = paceKey(pipeline.build, workloadOf(run), run);
+    const chunks = new Chunks(run, program);
     let done = 0;
     let computeMs = 0;
-    const source = chunksOf(run, program);
-    let rest: Chunk | null = null;
     for (;;) {
       if (signal.aborted) throw abortError();
-      const budget = this.#paces.get(paceKey) ?? FIRST_INVOCATIONS;
-      const taken = take(source, rest, budget);
-      rest = taken.rest;
-      if (taken.chunks.length === 0) return computeMs;
+      const taken = chunks.take(this.#paces.budget(key));
+      if (taken.length === 0) return computeMs;
       const startedMs = performance.now();
-      this.#submit(taken.chunks, program, pipeline, group, chunkBuffer, stride);
+      this.#submit(taken, program, pipeline, group, chunkBuffer, stride);
       await this.device.queue.onSubmittedWorkDone();
       if (this.#lost !== null) throw new KernelError("device_lost", this.#lost);
       const ms = performance.now() - startedMs;
-      const invocations = taken.chunks.reduce((sum, chunk) => sum + chunk.count, 0);
+      const invocations = taken.reduce((sum, chunk) => sum + chunk.count, 0);
       computeMs += ms;
       done += invocations;
-      this.#notePace(paceKey, budget, invocations, ms);
-      onFraction(done / total);
+      this.#paces.note(key, invocations, ms);
+      onFraction(done / chunks.total);
     }
-  }
-
-  #notePace(key: string, budget: number, invocations: number, ms: number): void {
-    // A last, short buffer says little about a full one, unless it took too long.
-    if (invocations < budget / 2 && ms < TARGET_MS) return;
-    const fitting = Math.floor((invocations * TARGET_MS) / Math.max(ms, 0.05));
-    if (this.#paces.size >= 64) this.#paces.clear();
-    this.#paces.set(key, Math.max(64, Math.min(fitting, budget * GROWTH_MAX, 2 ** 30)));
   }
 
   #submit(
@@ -279,44 +253,4 @@ function padded(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(align4(bytes.length));
   out.set(bytes);
   return out;
-}
-
-function totalInvocations(run: GrainRun, program: GpuProgram<unknown>): number {
-  let total = 0;
-  for (let grain = run.lo; grain < run.hi; grain++) {
-    const [lo, hi] = grainTasks(run, grain);
-    total += program.invocations(run.payload, hi - lo);
-  }
-  return total;
-}
-
-/** Each grain as one chunk; `take` cuts them. */
-function* chunksOf(run: GrainRun, program: GpuProgram<unknown>): Generator<Chunk> {
-  for (let grain = run.lo; grain < run.hi; grain++) {
-    const [lo, hi] = grainTasks(run, grain);
-    const count = program.invocations(run.payload, hi - lo);
-    yield { grain: grain - run.lo, taskLo: lo, tasks: hi - lo, first: 0, count };
-  }
-}
-
-/** Chunks of at most `budget` invocations together, and what is left of the last one. */
-function take(source: Generator<Chunk>, rest: Chunk | null, budget: number): { chunks: Chunk[]; rest: Chunk | null } {
-  const chunks: Chunk[] = [];
-  let left = budget;
-  let current = rest ?? nextOf(source);
-  while (current && chunks.length < CHUNKS_MAX) {
-    const count = Math.min(current.count, left);
-    if (count > 0) chunks.push({ ...current, count });
-    left -= count;
-    if (count < current.count)
-      return { chunks, rest: { ...current, first: current.first + count, count: current.count - count } };
-    if (left <= 0) return { chunks, rest: nextOf(source) };
-    current = nextOf(source);
-  }
-  return { chunks, rest: current };
-}
-
-function nextOf(source: Generator<Chunk>): Chunk | null {
-  const next = source.next();
-  return next.done ? null : next.value;
 }
