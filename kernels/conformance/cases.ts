@@ -1,13 +1,12 @@
 /** The vectors of every registered workload, and its built kernels: what conformance tests run over. Node only. */
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { KernelFiles } from "../../protocol/messages.ts";
 import { grainTasks, type Host, type Workload } from "../contract.ts";
+import { loadManifest, readKernelFile } from "../manifest.ts";
 import type { GrainRun } from "../run/grains.ts";
 import { workloads } from "../workloads.ts";
 
-const built = fileURLToPath(new URL("../../dist/kernels/", import.meta.url));
-const manifest = JSON.parse(readFileSync(`${built}manifest.json`, "utf8")) as Record<string, { files: KernelFiles }>;
+const manifest = loadManifest();
 
 export interface Variant {
   name: string;
@@ -69,8 +68,9 @@ function casesOf(workload: Workload, entry: Vectors["cases"][number]): Case[] {
 
 /** Bytes of a kernel file of the build. */
 export function readKernel(files: KernelFiles, role: string): Uint8Array {
-  const extension = role === "wgsl" ? "wgsl" : "wasm";
-  return new Uint8Array(readFileSync(`${built}${files[role]?.sha256}.${extension}`));
+  const file = files[role];
+  if (!file) throw new Error(`There is no ${role} among the kernels: run node kernels/build.mjs.`);
+  return readKernelFile(role, file.sha256);
 }
 
 export function runOf(subject: Subject, { payload, grain }: Case, grains = 1): GrainRun {
