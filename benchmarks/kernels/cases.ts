@@ -20,8 +20,8 @@ export interface Sizes {
   paths: number;
 }
 
-/** About a tenth of a second of one SIMD thread each. */
-export const fullSizes: Sizes = { nonces: 2 ** 19, darts: 2 ** 25, paths: 2 ** 22 };
+/** Some 70 ms of one SIMD thread each. */
+export const fullSizes: Sizes = { nonces: 2 ** 19, darts: 2 ** 24, paths: 2 ** 22 };
 export const quickSizes: Sizes = { nonces: 2 ** 19, darts: 2 ** 18, paths: 2 ** 15 };
 
 /** Throws where the kernels are not built. */

@@ -28,7 +28,7 @@ export interface Contender {
   name: string;
   /** As whose result the workload believes its partial. */
   backend: Backend;
-  /** Whether its figure is the clock's (a GPU, whose work is not the process's own) or the processor's. */
+  /** Whether its figure is the clock's (a GPU's work takes no CPU time) or that of the processor's cores together. */
   clock: "wall" | "cpu";
   /** Part of a case's tasks that it is given: less than 1 where it is so slow that the whole would take seconds. */
   share: number;

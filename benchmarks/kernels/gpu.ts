@@ -70,7 +70,8 @@ function contenderOf({ child, adapter, software }: Open): Contender {
   return {
     name: software ? "WGSL (software)" : name,
     backend: "webgpu",
-    clock: "wall",
+    // A software adapter computes on threads of the child: their CPU time is its work.
+    clock: software ? "cpu" : "wall",
     share: software ? 1 / 8 : 1,
     about: `${adapter}${software ? ", a software adapter on all cores" : ""}; Dawn of webgpu ${webGpuPackage.version}`,
     run: async (one) => {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { casesOf, quickSizes } from "./cases.ts";
 import type { Contender } from "./contender.ts";
+import { gpuContender } from "./gpu.ts";
 import { measureCase, spreadOf } from "./measure.ts";
 import { findCompiler, type NativeBuild, nativeBuilds, nativeContender } from "./native.ts";
 import { nodeCryptoContender } from "./node-crypto.ts";
@@ -80,6 +81,21 @@ it("reports what is missing instead of failing", async () => {
   expect(broken).toMatchObject({ missing: expect.stringContaining("false") });
   const result = await measureCase(cases[1] as (typeof cases)[0], [wasmContender(true), without], plan);
   expect(report([result])).toContain("no compiler");
+});
+
+it("runs the shader where Dawn is, and else names the remedy", { timeout: 60_000 }, async () => {
+  const gpu = await gpuContender();
+  if ("missing" in gpu) {
+    expect(gpu.missing.length).toBeGreaterThan(10);
+    return;
+  }
+  try {
+    const { rows } = await measureCase(cases[1] as (typeof cases)[0], [wasmContender(true), gpu], plan);
+    expect(rows[1]).toMatchObject({ name: gpu.name, about: expect.stringContaining("Dawn") });
+    expect(rows[1]).toMatchObject({ perSecond: expect.any(Number), clock: gpu.name === "WGSL" ? "wall" : "cpu" });
+  } finally {
+    gpu.close();
+  }
 });
 
 it("takes medians of odd and even numbers of sets", () => {
