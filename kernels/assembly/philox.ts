@@ -89,9 +89,9 @@ export function philoxLanes(c0: v128, c1: v128, c2: v128, c3: v128): void {
     const high0 = i64x2.extmul_high_i32x4_u(c0, m0);
     const low1 = i64x2.extmul_low_i32x4_u(c2, m1);
     const high1 = i64x2.extmul_high_i32x4_u(c2, m1);
-    c0 = v128.xor(v128.xor(v128.shuffle<u32>(low1, high1, 1, 3, 5, 7), c1), v128.load(at));
+    c0 = v128.xor(v128.shuffle<u32>(low1, high1, 1, 3, 5, 7), v128.xor(c1, v128.load(at)));
     c1 = v128.shuffle<u32>(low1, high1, 0, 2, 4, 6);
-    c2 = v128.xor(v128.xor(v128.shuffle<u32>(low0, high0, 1, 3, 5, 7), c3), v128.load(at, 16));
+    c2 = v128.xor(v128.shuffle<u32>(low0, high0, 1, 3, 5, 7), v128.xor(c3, v128.load(at, 16)));
     c3 = v128.shuffle<u32>(low0, high0, 0, 2, 4, 6);
   }
   lanes0 = c0;

@@ -148,18 +148,18 @@ export function initLanes(): void {
 }
 
 /**
- * 61 rounds on the state at `state`, the first with word `first` of the schedule `w`: all that are left when three
- * were done ahead, or as many as the last word of the final state needs (it is that state's fifth here).
+ * 61 rounds from the state at `from`, the first with word `first` of the schedule `w`: all that are left when three
+ * were done ahead, or as many as the last word of the final state needs (it is that state's fifth here). Writes to `to`.
  */
-export function rounds61Lanes(state: usize, w: usize, first: usize): void {
-  let a = v128.load(state);
-  let b = v128.load(state, 16);
-  let c = v128.load(state, 32);
-  let d = v128.load(state, 48);
-  let e = v128.load(state, 64);
-  let f = v128.load(state, 80);
-  let g = v128.load(state, 96);
-  let h = v128.load(state, 112);
+export function rounds61Lanes(to: usize, from: usize, w: usize, first: usize): void {
+  let a = v128.load(from);
+  let b = v128.load(from, 16);
+  let c = v128.load(from, 32);
+  let d = v128.load(from, 48);
+  let e = v128.load(from, 64);
+  let f = v128.load(from, 80);
+  let g = v128.load(from, 96);
+  let h = v128.load(from, 112);
   let word = w + (first << 4);
   let k = constantLanes + (first << 4);
   for (let last = word + 896; word < last; word += 128, k += 128) {
@@ -177,12 +177,12 @@ export function rounds61Lanes(state: usize, w: usize, first: usize): void {
   f = mixLanes(c, d, e, f, word, k, 32); b = i32x4.add(b, f); f = i32x4.add(f, foldLanes(g, h, a));
   e = mixLanes(b, c, d, e, word, k, 48); a = i32x4.add(a, e); e = i32x4.add(e, foldLanes(f, g, h));
   d = mixLanes(a, b, c, d, word, k, 64); h = i32x4.add(h, d); d = i32x4.add(d, foldLanes(e, f, g));
-  v128.store(state, d);
-  v128.store(state, e, 16);
-  v128.store(state, f, 32);
-  v128.store(state, g, 48);
-  v128.store(state, h, 64);
-  v128.store(state, a, 80);
-  v128.store(state, b, 96);
-  v128.store(state, c, 112);
+  v128.store(to, d);
+  v128.store(to, e, 16);
+  v128.store(to, f, 32);
+  v128.store(to, g, 48);
+  v128.store(to, h, 64);
+  v128.store(to, a, 80);
+  v128.store(to, b, 96);
+  v128.store(to, c, 112);
 }

@@ -280,12 +280,10 @@ function fourMayPass(nonce: u32): bool {
   const lanes = i32x4.add(i32x4.splat(nonce), i32x4(0, 1, 2, 3));
   put(w1, 3, swapBytes(lanes));
   firstSchedule();
-  memory.copy(state, headState, 128);
-  rounds61Lanes(state, w1, 3);
+  rounds61Lanes(state, headState, w1, 3);
   for (let word: usize = 0; word < 8; word++) put(w2, word, i32x4.add(at(state, word), at(midLanes, word)));
   secondSchedule();
-  memory.copy(state, initialLanes, 128);
-  rounds61Lanes(state, w2, 0);
+  rounds61Lanes(state, initialLanes, w2, 0);
   const most = swapBytes(i32x4.add(at(state, 4), at(initialLanes, 7)));
   return v128.any_true(i32x4.le_u(most, v128.load32_splat(target)));
 }

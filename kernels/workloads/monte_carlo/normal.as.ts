@@ -17,8 +17,6 @@
 // @ts-ignore: decorator
 @inline const SHIFTER: f64 = 6755399441055744.0;
 // @ts-ignore: decorator
-@inline const SHIFTER_BITS: i64 = 0x4338000000000000;
-// @ts-ignore: decorator
 @inline const TWO_NEG32: f64 = 2.3283064365386963e-10;
 /** A quarter turn over 2^32. */
 // @ts-ignore: decorator
@@ -124,51 +122,130 @@ export function normals(radius: u32, angle: u32): void {
   sine = r * (quadrant & 2 ? -d : d);
 }
 
+/**
+ * The constants of the vector forms, read from memory: engines load and spread a number in one instruction, and make
+ * one out of the code in three. Their places:
+ */
+// @ts-ignore: decorator
+@inline export const HALF: usize = 0;
+// @ts-ignore: decorator
+@inline export const ONE: usize = 1;
+// @ts-ignore: decorator
+@inline const TWO: usize = 2;
+// @ts-ignore: decorator
+@inline const MINUS_TWO: usize = 3;
+// @ts-ignore: decorator
+@inline const PER_WORD: usize = 4;
+// @ts-ignore: decorator
+@inline const PER_OCTAVE: usize = 5;
+// @ts-ignore: decorator
+@inline const PER_ANGLE: usize = 6;
+// @ts-ignore: decorator
+@inline const SHIFT: usize = 7;
+// @ts-ignore: decorator
+@inline const HIGHEST: usize = 8;
+// @ts-ignore: decorator
+@inline const LOWEST: usize = 9;
+// @ts-ignore: decorator
+@inline const LOG: usize = 10;
+// @ts-ignore: decorator
+@inline const SINE: usize = 17;
+// @ts-ignore: decorator
+@inline const COSINE: usize = 23;
+// @ts-ignore: decorator
+@inline const POWER: usize = 29;
+// @ts-ignore: decorator
+@inline export const WHOLE: usize = 40;
+// @ts-ignore: decorator
+@inline export const UNITS_MAX: usize = 41;
+// @ts-ignore: decorator
+@lazy const table: usize = memory.data<f64>([
+  0.5, 1.0, 2.0, -2.0, TWO_NEG32, LN2, ANGLE, SHIFTER, EXPONENT_MAX, -EXPONENT_MAX,
+  L1, L2, L3, L4, L5, L6, L7, S1, S2, S3, S4, S5, S6, C1, C2, C3, C4, C5, C6,
+  E1, E2, E3, E4, E5, E6, E7, E8, E9, E10, E11,
+  // From 2^52 on, a double's low bits are an integer; the largest 32-bit one.
+  4503599627370496.0, 4294967295.0,
+], 16);
+/** Likewise bits: those of sqrt(1/2), of a double's sign and exponent, an eighth and three eighths of a turn, a sign. */
+// @ts-ignore: decorator
+@inline const ROOT: usize = 0;
+// @ts-ignore: decorator
+@inline const EXPONENT: usize = 1;
+// @ts-ignore: decorator
+@inline const EIGHTH: usize = 2;
+// @ts-ignore: decorator
+@inline const THREE_EIGHTHS: usize = 3;
+// @ts-ignore: decorator
+@inline const SIGN: usize = 4;
+// @ts-ignore: decorator
+@lazy const bitTable: usize = memory.data<u64>([
+  0x3fe6a09e667f3bcd, 0xfff0000000000000, 0x2000000020000000, 0x6000000060000000, 0x8000000000000000,
+], 16);
+
+/** The constant at a place, in both lanes. */
+// @ts-ignore: decorator
+@inline export function constant(place: usize): v128 {
+  return v128.load64_splat(table + (place << 3));
+}
+
+// @ts-ignore: decorator
+@inline function bits(place: usize): v128 {
+  return v128.load64_splat(bitTable + (place << 3));
+}
+
+/** A step of Horner's rule: the constant at a place, plus x times p. */
+// @ts-ignore: decorator
+@inline function horner(place: usize, x: v128, p: v128): v128 {
+  return f64x2.add(constant(place), f64x2.mul(x, p));
+}
+
 /** Box-Muller on the two low lanes of each vector; the answers are in `cosines` and `sines`. */
 // @ts-ignore: decorator
 @inline
 export function normalsLanes(radius: v128, angle: v128): void {
-  const u = f64x2.mul(f64x2.add(f64x2.convert_low_i32x4_u(radius), f64x2.splat(0.5)), f64x2.splat(TWO_NEG32));
-  const e = i64x2.shr_s(i64x2.sub(u, i64x2.splat(SQRT_HALF_BITS)), 52);
-  const m = i64x2.sub(u, i64x2.shl(e, 52));
-  const exponent = f64x2.sub(i64x2.add(e, i64x2.splat(SHIFTER_BITS)), f64x2.splat(SHIFTER));
-  const s = f64x2.div(f64x2.sub(m, f64x2.splat(1.0)), f64x2.add(m, f64x2.splat(1.0)));
+  const u = f64x2.mul(f64x2.add(f64x2.convert_low_i32x4_u(radius), constant(HALF)), constant(PER_WORD));
+  // As in `normals`; the exponent is taken from u as bits, and from the upper halves of the lanes as a number.
+  const away = i64x2.sub(u, bits(ROOT));
+  const m = i64x2.sub(u, v128.and(away, bits(EXPONENT)));
+  const exponent = f64x2.convert_low_i32x4_s(i32x4.shr_s(v128.shuffle<u32>(away, away, 1, 3, 1, 3), 20));
+  const one = constant(ONE);
+  const s = f64x2.div(f64x2.sub(m, one), f64x2.add(m, one));
   const z = f64x2.mul(s, s);
-  let p = f64x2.add(f64x2.splat(L6), f64x2.mul(z, f64x2.splat(L7)));
-  p = f64x2.add(f64x2.splat(L5), f64x2.mul(z, p));
-  p = f64x2.add(f64x2.splat(L4), f64x2.mul(z, p));
-  p = f64x2.add(f64x2.splat(L3), f64x2.mul(z, p));
-  p = f64x2.add(f64x2.splat(L2), f64x2.mul(z, p));
-  p = f64x2.mul(z, f64x2.add(f64x2.splat(L1), f64x2.mul(z, p)));
-  const ln = f64x2.add(f64x2.mul(exponent, f64x2.splat(LN2)), f64x2.mul(s, f64x2.add(f64x2.splat(2.0), p)));
-  const r = f64x2.sqrt(f64x2.mul(ln, f64x2.splat(-2.0)));
+  let p = horner(LOG + 5, z, constant(LOG + 6));
+  p = horner(LOG + 4, z, p);
+  p = horner(LOG + 3, z, p);
+  p = horner(LOG + 2, z, p);
+  p = horner(LOG + 1, z, p);
+  p = f64x2.mul(z, horner(LOG, z, p));
+  const ln = f64x2.add(f64x2.mul(exponent, constant(PER_OCTAVE)), f64x2.mul(s, f64x2.add(constant(TWO), p)));
+  const r = f64x2.sqrt(f64x2.mul(ln, constant(MINUS_TWO)));
 
-  const t = f64x2.mul(f64x2.convert_low_i32x4_s(i32x4.shl(angle, 2)), f64x2.splat(ANGLE));
+  const t = f64x2.mul(f64x2.convert_low_i32x4_s(i32x4.shl(angle, 2)), constant(PER_ANGLE));
   const q = f64x2.mul(t, t);
-  p = f64x2.add(f64x2.splat(S5), f64x2.mul(q, f64x2.splat(S6)));
-  p = f64x2.add(f64x2.splat(S4), f64x2.mul(q, p));
-  p = f64x2.add(f64x2.splat(S3), f64x2.mul(q, p));
-  p = f64x2.add(f64x2.splat(S2), f64x2.mul(q, p));
-  p = f64x2.add(f64x2.splat(S1), f64x2.mul(q, p));
+  p = horner(SINE + 4, q, constant(SINE + 5));
+  p = horner(SINE + 3, q, p);
+  p = horner(SINE + 2, q, p);
+  p = horner(SINE + 1, q, p);
+  p = horner(SINE, q, p);
   const sn = f64x2.add(t, f64x2.mul(f64x2.mul(t, q), p));
-  p = f64x2.add(f64x2.splat(C5), f64x2.mul(q, f64x2.splat(C6)));
-  p = f64x2.add(f64x2.splat(C4), f64x2.mul(q, p));
-  p = f64x2.add(f64x2.splat(C3), f64x2.mul(q, p));
-  p = f64x2.add(f64x2.splat(C2), f64x2.mul(q, p));
-  p = f64x2.add(f64x2.splat(C1), f64x2.mul(q, p));
-  const cs = f64x2.add(
-    f64x2.sub(f64x2.splat(1.0), f64x2.mul(f64x2.splat(0.5), q)),
-    f64x2.mul(f64x2.mul(q, q), p),
-  );
+  p = horner(COSINE + 4, q, constant(COSINE + 5));
+  p = horner(COSINE + 3, q, p);
+  p = horner(COSINE + 2, q, p);
+  p = horner(COSINE + 1, q, p);
+  p = horner(COSINE, q, p);
+  const cs = f64x2.add(f64x2.sub(constant(ONE), f64x2.mul(constant(HALF), q)), f64x2.mul(f64x2.mul(q, q), p));
 
-  // Quadrants as 64-bit lanes: odd ones swap sine and cosine, and the signs are bits moved to the top.
-  const quadrant = i64x2.extend_low_i32x4_u(i32x4.shr_u(i32x4.add(angle, i32x4.splat(0x20000000)), 30));
-  const odd = i64x2.sub(i64x2.splat(0), v128.and(quadrant, i64x2.splat(1)));
-  const two = i64x2.splat(2);
-  const cosineSign = i64x2.shl(v128.and(i64x2.add(quadrant, i64x2.splat(1)), two), 62);
-  const sineSign = i64x2.shl(v128.and(quadrant, two), 62);
-  cosines = f64x2.mul(r, v128.xor(v128.bitselect(sn, cs, odd), cosineSign));
-  sines = f64x2.mul(r, v128.xor(v128.bitselect(cs, sn, odd), sineSign));
+  // Of the angle from an eighth turn back: the top bit is the sine's sign and, a quarter turn on, the cosine's; the
+  // bit below it says whether they change places.
+  const back = i32x4.add(angle, bits(EIGHTH));
+  const ahead = i32x4.add(angle, bits(THREE_EIGHTHS));
+  const odd32 = i32x4.shr_s(i32x4.shl(back, 1), 31);
+  const sign = bits(SIGN);
+  const sineSign = v128.and(v128.shuffle<u32>(back, back, 0, 0, 1, 1), sign);
+  const cosineSign = v128.and(v128.shuffle<u32>(ahead, ahead, 0, 0, 1, 1), sign);
+  const swap = v128.and(v128.xor(sn, cs), v128.shuffle<u32>(odd32, odd32, 0, 0, 1, 1));
+  cosines = f64x2.mul(r, v128.xor(v128.xor(cs, swap), cosineSign));
+  sines = f64x2.mul(r, v128.xor(v128.xor(sn, swap), sineSign));
 }
 
 /** 2^x, with x clamped to +-EXPONENT_MAX. */
@@ -196,19 +273,20 @@ export function exp2(x: f64): f64 {
 // @ts-ignore: decorator
 @inline
 export function exp2Lanes(x: v128): v128 {
-  x = f64x2.pmax(f64x2.pmin(x, f64x2.splat(EXPONENT_MAX)), f64x2.splat(-EXPONENT_MAX));
-  const shifted = f64x2.add(x, f64x2.splat(SHIFTER));
-  const f = f64x2.sub(x, f64x2.sub(shifted, f64x2.splat(SHIFTER)));
-  let p = f64x2.add(f64x2.splat(E10), f64x2.mul(f, f64x2.splat(E11)));
-  p = f64x2.add(f64x2.splat(E9), f64x2.mul(f, p));
-  p = f64x2.add(f64x2.splat(E8), f64x2.mul(f, p));
-  p = f64x2.add(f64x2.splat(E7), f64x2.mul(f, p));
-  p = f64x2.add(f64x2.splat(E6), f64x2.mul(f, p));
-  p = f64x2.add(f64x2.splat(E5), f64x2.mul(f, p));
-  p = f64x2.add(f64x2.splat(E4), f64x2.mul(f, p));
-  p = f64x2.add(f64x2.splat(E3), f64x2.mul(f, p));
-  p = f64x2.add(f64x2.splat(E2), f64x2.mul(f, p));
-  p = f64x2.add(f64x2.splat(E1), f64x2.mul(f, p));
-  p = f64x2.add(f64x2.splat(1.0), f64x2.mul(f, p));
+  x = f64x2.pmax(f64x2.pmin(x, constant(HIGHEST)), constant(LOWEST));
+  const shifter = constant(SHIFT);
+  const shifted = f64x2.add(x, shifter);
+  const f = f64x2.sub(x, f64x2.sub(shifted, shifter));
+  let p = horner(POWER + 9, f, constant(POWER + 10));
+  p = horner(POWER + 8, f, p);
+  p = horner(POWER + 7, f, p);
+  p = horner(POWER + 6, f, p);
+  p = horner(POWER + 5, f, p);
+  p = horner(POWER + 4, f, p);
+  p = horner(POWER + 3, f, p);
+  p = horner(POWER + 2, f, p);
+  p = horner(POWER + 1, f, p);
+  p = horner(POWER, f, p);
+  p = horner(ONE, f, p);
   return i64x2.add(p, i64x2.shl(shifted, 52));
 }

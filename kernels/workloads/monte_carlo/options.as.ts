@@ -1,6 +1,6 @@
 /** European and Asian options: paths in powers of two, their payoffs in fixed point. */
 import { lanes0, lanes1, lanes2, lanes3, philox, philoxLanes, word0, word1, word2, word3 } from "../../assembly/philox";
-import { cosine, cosines, exp2, exp2Lanes, normals, normalsLanes, sine, sines } from "./normal.as";
+import { HALF, ONE, UNITS_MAX, WHOLE, constant, cosine, cosines, exp2, exp2Lanes, normals, normalsLanes, sine, sines } from "./normal.as";
 import { addPayoff, addPayoffLanes } from "./tally.as";
 
 /** Last words of the Philox counters. */
@@ -18,6 +18,15 @@ let spread: f64 = 0;
 /** 2^fraction for a call, -2^fraction for a put. */
 let scale: f64 = 0;
 let perStep: f64 = 1;
+/** The same in both lanes. */
+// @ts-ignore: decorator
+@lazy let starts: v128 = f64x2.splat(0);
+// @ts-ignore: decorator
+@lazy let drifts: v128 = f64x2.splat(0);
+// @ts-ignore: decorator
+@lazy let spreads: v128 = f64x2.splat(0);
+// @ts-ignore: decorator
+@lazy let scales: v128 = f64x2.splat(0);
 
 /** `fraction`: bits of a payoff below one strike, -64 to 64. */
 export function setOption(geometricAverage: bool, put: bool, dates: u32, fraction: i32, from: f64, mean: f64, deviation: f64): void {
@@ -29,6 +38,14 @@ export function setOption(geometricAverage: bool, put: bool, dates: u32, fractio
   drift = mean;
   spread = deviation;
   perStep = 1.0 / <f64>dates;
+  if (ASC_FEATURE_SIMD) setLanes();
+}
+
+function setLanes(): void {
+  starts = f64x2.splat(start);
+  drifts = f64x2.splat(drift);
+  spreads = f64x2.splat(spread);
+  scales = f64x2.splat(scale);
 }
 
 /** Tallies a path whose average (or final) price is `price` strikes. */
@@ -41,13 +58,20 @@ function tally(price: f64): void {
   addPayoff(q);
 }
 
-/** As `tally`, for two paths. */
+/** As `tally`, for four paths. */
 // @ts-ignore: decorator
 @inline
-function tallyLanes(price: v128): void {
-  const payoff = f64x2.mul(f64x2.sub(price, f64x2.splat(1.0)), f64x2.splat(scale));
-  const rounded = f64x2.add(f64x2.pmax(f64x2.splat(0.0), payoff), f64x2.splat(0.5));
-  addPayoffLanes(i32x4.trunc_sat_f64x2_u_zero(f64x2.pmin(f64x2.splat(Q_MAX), rounded)));
+function tallyLanes(a: v128, b: v128): void {
+  addPayoffLanes(unitsLanes(a), unitsLanes(b));
+}
+
+/** Units of two payoffs, plus 2^52: rounded by cutting, as a conversion would. */
+// @ts-ignore: decorator
+@inline
+function unitsLanes(price: v128): v128 {
+  const payoff = f64x2.mul(f64x2.sub(price, constant(ONE)), scales);
+  const rounded = f64x2.add(f64x2.pmax(f64x2.splat(0.0), payoff), constant(HALF));
+  return f64x2.add(f64x2.trunc(f64x2.pmin(constant(UNITS_MAX), rounded)), constant(WHOLE));
 }
 
 /** European paths from..to: ragged ends one by one, the middle sixteen at a time. */
@@ -115,16 +139,14 @@ function upper(words: v128): v128 {
 
 function fourEuropeans(radius: v128, angle: v128): void {
   normalsLanes(radius, angle);
-  const sines0 = sines;
-  tallyLanes(exp2Lanes(grow(f64x2.splat(start), cosines)));
-  tallyLanes(exp2Lanes(grow(f64x2.splat(start), sines0)));
+  tallyLanes(exp2Lanes(grow(starts, cosines)), exp2Lanes(grow(starts, sines)));
 }
 
 /** One step: x + (drift + spread * z). */
 // @ts-ignore: decorator
 @inline
 function grow(x: v128, z: v128): v128 {
-  return f64x2.add(x, f64x2.add(f64x2.splat(drift), f64x2.mul(f64x2.splat(spread), z)));
+  return f64x2.add(x, f64x2.add(drifts, f64x2.mul(spreads, z)));
 }
 
 /** Asian paths from..to: ragged ends one by one, the middle four at a time. */
@@ -183,7 +205,7 @@ function observed(x: f64): f64 {
 function fourAsians(path: u64): void {
   const c0 = i32x4.add(i32x4.splat(<u32>path), i32x4(0, 1, 2, 3));
   const c1 = i32x4.splat(<u32>(path >> 32));
-  x0 = x1 = f64x2.splat(start);
+  x0 = x1 = starts;
   total0 = total1 = f64x2.splat(0);
   for (let s: u32 = 0; s < steps; s += 4) {
     philoxLanes(c0, c1, i32x4.splat(s >> 2), i32x4.splat(ASIAN));
@@ -194,8 +216,8 @@ function fourAsians(path: u64): void {
   }
   const mean0 = f64x2.mul(total0, f64x2.splat(perStep));
   const mean1 = f64x2.mul(total1, f64x2.splat(perStep));
-  tallyLanes(geometric ? exp2Lanes(mean0) : mean0);
-  tallyLanes(geometric ? exp2Lanes(mean1) : mean1);
+  if (geometric) tallyLanes(exp2Lanes(mean0), exp2Lanes(mean1));
+  else tallyLanes(mean0, mean1);
 }
 
 /** The next two steps of four paths, or the last one. */

@@ -69,15 +69,20 @@ export function addPayoff(q: u64): void {
   squaresHigh += square >> 32;
 }
 
-/** Two payoffs, in the low 32-bit lanes. */
+/** Four payoffs as whole doubles from 2^52 on: their low 32 bits are the units. */
 // @ts-ignore: decorator
 @inline
-export function addPayoffLanes(q32: v128): void {
-  const q = i64x2.extend_low_i32x4_u(q32);
-  const square = i64x2.extmul_low_i32x4_u(q32, q32);
+export function addPayoffLanes(a: v128, b: v128): void {
+  const low = i64x2.splat(0xffffffff);
+  const q = v128.and(a, low);
+  const p = v128.and(b, low);
+  const units = v128.shuffle<u32>(a, b, 0, 2, 4, 6);
+  const first = i64x2.extmul_low_i32x4_u(units, units);
+  const second = i64x2.extmul_high_i32x4_u(units, units);
   // A lane that differs from zero is all ones, which is -1.
-  eventLanes = i64x2.sub(eventLanes, i64x2.ne(q, i64x2.splat(0)));
-  sumLanes = i64x2.add(sumLanes, q);
-  lowLanes = i64x2.add(lowLanes, v128.and(square, i64x2.splat(0xffffffff)));
-  highLanes = i64x2.add(highLanes, i64x2.shr_u(square, 32));
+  const zero = i64x2.splat(0);
+  eventLanes = i64x2.sub(eventLanes, i64x2.add(i64x2.ne(q, zero), i64x2.ne(p, zero)));
+  sumLanes = i64x2.add(sumLanes, i64x2.add(q, p));
+  lowLanes = i64x2.add(lowLanes, i64x2.add(v128.and(first, low), v128.and(second, low)));
+  highLanes = i64x2.add(highLanes, i64x2.add(i64x2.shr_u(first, 32), i64x2.shr_u(second, 32)));
 }
