@@ -83,6 +83,13 @@ export function compress(to: usize, from: usize, block: usize): void {
 
 // ---- four lanes
 
+/**
+ * Bytes from a schedule of vectors to that of its words with their rounds' constants added, which the rounds read: one
+ * value a round instead of two leaves the compiler registers, and words that no nonce changes are added up ahead.
+ */
+// @ts-ignore: decorator
+@inline const SUMS: usize = 1024;
+
 /** The round constants, four times over. */
 const constantLanes: usize = memory.data(1024, 16);
 
@@ -111,17 +118,28 @@ export function initLanes(): void {
   return xor3(rotate(x, 17), rotate(x, 19), i32x4.shr_u(x, 10));
 }
 
+/** Writes one word of the schedule `w`, which has 2048 bytes. */
+// @ts-ignore: decorator
+@inline export function putLanes(w: usize, word: usize, value: v128): void {
+  const at = w + (word << 4);
+  v128.store(at, value);
+  v128.store(at, i32x4.add(value, v128.load(constantLanes + (word << 4))), SUMS);
+}
+
 /** Fills words from..to (16..64, an even number of them) of the schedule `w` from the sixteen before each. */
 // @ts-ignore: decorator
 @inline export function extendLanes(w: usize, from: usize, to: usize): void {
   // The last two words stay in variables: each is needed at once, sooner than memory hands it back.
   let even = v128.load(w + (from << 4) - 32);
   let odd = v128.load(w + (from << 4) - 16);
-  for (let at = w + (from << 4) - 256, end = w + (to << 4) - 256; at < end; at += 32) {
+  let k = constantLanes + (from << 4);
+  for (let at = w + (from << 4) - 256, end = w + (to << 4) - 256; at < end; at += 32, k += 32) {
     even = extended(even, at);
     v128.store(at, even, 256);
+    v128.store(at, i32x4.add(even, v128.load(k)), 256 + SUMS);
     odd = extended(odd, at + 16);
     v128.store(at, odd, 272);
+    v128.store(at, i32x4.add(odd, v128.load(k, 16)), 272 + SUMS);
   }
 }
 
@@ -132,13 +150,12 @@ export function initLanes(): void {
   return i32x4.add(i32x4.add(far, v128.load(at, 144)), sigma1Lanes(near));
 }
 
-/** As `mix`, with the word and the constant of the round at byte `t`. */
+/** As `mix`, with the sum of the round's word and constant at byte `t`. */
 // @ts-ignore: decorator
-@inline function mixLanes(e: v128, f: v128, g: v128, h: v128, w: usize, k: usize, t: usize): v128 {
+@inline function mixLanes(e: v128, f: v128, g: v128, h: v128, word: usize, t: usize): v128 {
   const s1 = xor3(rotate(e, 6), rotate(e, 11), rotate(e, 25));
   const choice = v128.xor(g, v128.and(e, v128.xor(f, g)));
-  const word = i32x4.add(v128.load(k + t), v128.load(w + t));
-  return i32x4.add(i32x4.add(i32x4.add(h, word), choice), s1);
+  return i32x4.add(i32x4.add(i32x4.add(h, v128.load(word + t)), choice), s1);
 }
 
 // @ts-ignore: decorator
@@ -160,23 +177,22 @@ export function rounds61Lanes(to: usize, from: usize, w: usize, first: usize): v
   let f = v128.load(from, 80);
   let g = v128.load(from, 96);
   let h = v128.load(from, 112);
-  let word = w + (first << 4);
-  let k = constantLanes + (first << 4);
-  for (let last = word + 896; word < last; word += 128, k += 128) {
-    h = mixLanes(e, f, g, h, word, k, 0); d = i32x4.add(d, h); h = i32x4.add(h, foldLanes(a, b, c));
-    g = mixLanes(d, e, f, g, word, k, 16); c = i32x4.add(c, g); g = i32x4.add(g, foldLanes(h, a, b));
-    f = mixLanes(c, d, e, f, word, k, 32); b = i32x4.add(b, f); f = i32x4.add(f, foldLanes(g, h, a));
-    e = mixLanes(b, c, d, e, word, k, 48); a = i32x4.add(a, e); e = i32x4.add(e, foldLanes(f, g, h));
-    d = mixLanes(a, b, c, d, word, k, 64); h = i32x4.add(h, d); d = i32x4.add(d, foldLanes(e, f, g));
-    c = mixLanes(h, a, b, c, word, k, 80); g = i32x4.add(g, c); c = i32x4.add(c, foldLanes(d, e, f));
-    b = mixLanes(g, h, a, b, word, k, 96); f = i32x4.add(f, b); b = i32x4.add(b, foldLanes(c, d, e));
-    a = mixLanes(f, g, h, a, word, k, 112); e = i32x4.add(e, a); a = i32x4.add(a, foldLanes(b, c, d));
+  let word = w + SUMS + (first << 4);
+  for (let last = word + 896; word < last; word += 128) {
+    h = mixLanes(e, f, g, h, word, 0); d = i32x4.add(d, h); h = i32x4.add(h, foldLanes(a, b, c));
+    g = mixLanes(d, e, f, g, word, 16); c = i32x4.add(c, g); g = i32x4.add(g, foldLanes(h, a, b));
+    f = mixLanes(c, d, e, f, word, 32); b = i32x4.add(b, f); f = i32x4.add(f, foldLanes(g, h, a));
+    e = mixLanes(b, c, d, e, word, 48); a = i32x4.add(a, e); e = i32x4.add(e, foldLanes(f, g, h));
+    d = mixLanes(a, b, c, d, word, 64); h = i32x4.add(h, d); d = i32x4.add(d, foldLanes(e, f, g));
+    c = mixLanes(h, a, b, c, word, 80); g = i32x4.add(g, c); c = i32x4.add(c, foldLanes(d, e, f));
+    b = mixLanes(g, h, a, b, word, 96); f = i32x4.add(f, b); b = i32x4.add(b, foldLanes(c, d, e));
+    a = mixLanes(f, g, h, a, word, 112); e = i32x4.add(e, a); a = i32x4.add(a, foldLanes(b, c, d));
   }
-  h = mixLanes(e, f, g, h, word, k, 0); d = i32x4.add(d, h); h = i32x4.add(h, foldLanes(a, b, c));
-  g = mixLanes(d, e, f, g, word, k, 16); c = i32x4.add(c, g); g = i32x4.add(g, foldLanes(h, a, b));
-  f = mixLanes(c, d, e, f, word, k, 32); b = i32x4.add(b, f); f = i32x4.add(f, foldLanes(g, h, a));
-  e = mixLanes(b, c, d, e, word, k, 48); a = i32x4.add(a, e); e = i32x4.add(e, foldLanes(f, g, h));
-  d = mixLanes(a, b, c, d, word, k, 64); h = i32x4.add(h, d); d = i32x4.add(d, foldLanes(e, f, g));
+  h = mixLanes(e, f, g, h, word, 0); d = i32x4.add(d, h); h = i32x4.add(h, foldLanes(a, b, c));
+  g = mixLanes(d, e, f, g, word, 16); c = i32x4.add(c, g); g = i32x4.add(g, foldLanes(h, a, b));
+  f = mixLanes(c, d, e, f, word, 32); b = i32x4.add(b, f); f = i32x4.add(f, foldLanes(g, h, a));
+  e = mixLanes(b, c, d, e, word, 48); a = i32x4.add(a, e); e = i32x4.add(e, foldLanes(f, g, h));
+  d = mixLanes(a, b, c, d, word, 64); h = i32x4.add(h, d); d = i32x4.add(d, foldLanes(e, f, g));
   v128.store(to, d);
   v128.store(to, e, 16);
   v128.store(to, f, 32);

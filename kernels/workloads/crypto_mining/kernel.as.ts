@@ -7,7 +7,7 @@
  * at through its last word, the number's most significant, which is there after 61 of 64 rounds; only where it passes
  * is the whole hash computed.
  */
-import { INITIAL, compress, extendLanes, initLanes, rounds61Lanes, sigma0, sigma0Lanes, sigma1, sigma1Lanes } from "../../assembly/sha256";
+import { INITIAL, compress, extendLanes, initLanes, putLanes, rounds61Lanes, sigma0, sigma0Lanes, sigma1, sigma1Lanes } from "../../assembly/sha256";
 
 const PARAM_BYTES_MAX: i32 = 16384;
 const HEAD_BYTES: i32 = 224;
@@ -210,8 +210,8 @@ const headState: usize = memory.data(128, 16);
 const midLanes: usize = memory.data(128, 16);
 const initialLanes: usize = memory.data(128, 16);
 /** Schedules of the two blocks; words that no nonce changes are set ahead. */
-const w1: usize = memory.data(1024, 16);
-const w2: usize = memory.data(1024, 16);
+const w1: usize = memory.data(2048, 16);
+const w2: usize = memory.data(2048, 16);
 /** Constant parts of the first block's words 18 and 19. */
 // @ts-ignore: decorator
 @lazy let part18: v128 = i32x4.splat(0);
@@ -226,28 +226,22 @@ function at(w: usize, word: usize): v128 {
   return v128.load(w + (word << 4));
 }
 
-// @ts-ignore: decorator
-@inline
-function put(w: usize, word: usize, value: v128): void {
-  v128.store(w + (word << 4), value);
-}
-
 function prepareLanes(): void {
   for (let word: usize = 0; word < 16; word++) {
-    put(w1, word, v128.load32_splat(tailBlock + (word << 2)));
-    put(w2, word, v128.load32_splat(lastBlock + (word << 2)));
+    putLanes(w1, word, v128.load32_splat(tailBlock + (word << 2)));
+    putLanes(w2, word, v128.load32_splat(lastBlock + (word << 2)));
   }
   for (let word: usize = 0; word < 8; word++) {
-    put(midLanes, word, v128.load32_splat(midstate + (word << 2)));
-    put(initialLanes, word, v128.load32_splat(INITIAL + (word << 2)));
+    v128.store(midLanes + (word << 4), v128.load32_splat(midstate + (word << 2)));
+    v128.store(initialLanes + (word << 4), v128.load32_splat(INITIAL + (word << 2)));
   }
   const word0 = load<u32>(tailBlock);
   const word1 = load<u32>(tailBlock, 4);
   const word2 = load<u32>(tailBlock, 8);
   const word16 = sigma0(word1) + word0;
   const word17 = sigma1(640) + sigma0(word2) + word1;
-  put(w1, 16, i32x4.splat(word16));
-  put(w1, 17, i32x4.splat(word17));
+  putLanes(w1, 16, i32x4.splat(word16));
+  putLanes(w1, 17, i32x4.splat(word17));
   part18 = i32x4.splat(sigma1(word16) + word2);
   part19 = i32x4.splat(sigma1(word17) + sigma0(0x80000000));
   part31 = i32x4.splat(sigma0(word16) + 640);
@@ -272,16 +266,16 @@ function threeRounds(word0: u32, word1: u32, word2: u32): void {
     store<u32>(digest, mixed + folded);
     store<u32>(digest, grown, 16);
   }
-  for (let word: usize = 0; word < 8; word++) put(headState, word, v128.load32_splat(digest + (word << 2)));
+  for (let word: usize = 0; word < 8; word++) v128.store(headState + (word << 4), v128.load32_splat(digest + (word << 2)));
 }
 
 /** Whether the most significant word of one of the hashes of nonce..nonce + 3 is at most the target's. */
 function fourMayPass(nonce: u32): bool {
   const lanes = i32x4.add(i32x4.splat(nonce), i32x4(0, 1, 2, 3));
-  put(w1, 3, swapBytes(lanes));
+  putLanes(w1, 3, swapBytes(lanes));
   firstSchedule();
   rounds61Lanes(state, headState, w1, 3);
-  for (let word: usize = 0; word < 8; word++) put(w2, word, i32x4.add(at(state, word), at(midLanes, word)));
+  for (let word: usize = 0; word < 8; word++) putLanes(w2, word, i32x4.add(at(state, word), at(midLanes, word)));
   secondSchedule();
   rounds61Lanes(state, initialLanes, w2, 0);
   const most = swapBytes(i32x4.add(at(state, 4), at(initialLanes, 7)));
@@ -299,13 +293,13 @@ function swapBytes(words: v128): v128 {
 @inline
 function firstSchedule(): void {
   const w = w1;
-  put(w, 18, i32x4.add(part18, sigma0Lanes(at(w, 3))));
-  put(w, 19, i32x4.add(part19, at(w, 3)));
-  put(w, 20, i32x4.add(sigma1Lanes(at(w, 18)), at(w, 4)));
-  put(w, 21, sigma1Lanes(at(w, 19)));
-  for (let word: usize = 22; word < 30; word++) put(w, word, i32x4.add(sigma1Lanes(at(w, word - 2)), at(w, word - 7)));
-  put(w, 30, i32x4.add(i32x4.add(sigma1Lanes(at(w, 28)), at(w, 23)), sigma0Lanes(at(w, 15))));
-  put(w, 31, i32x4.add(i32x4.add(sigma1Lanes(at(w, 29)), at(w, 24)), part31));
+  putLanes(w, 18, i32x4.add(part18, sigma0Lanes(at(w, 3))));
+  putLanes(w, 19, i32x4.add(part19, at(w, 3)));
+  putLanes(w, 20, i32x4.add(sigma1Lanes(at(w, 18)), at(w, 4)));
+  putLanes(w, 21, sigma1Lanes(at(w, 19)));
+  for (let word: usize = 22; word < 30; word++) putLanes(w, word, i32x4.add(sigma1Lanes(at(w, word - 2)), at(w, word - 7)));
+  putLanes(w, 30, i32x4.add(i32x4.add(sigma1Lanes(at(w, 28)), at(w, 23)), sigma0Lanes(at(w, 15))));
+  putLanes(w, 31, i32x4.add(i32x4.add(sigma1Lanes(at(w, 29)), at(w, 24)), part31));
   extendLanes(w, 32, 64);
 }
 
@@ -314,11 +308,11 @@ function firstSchedule(): void {
 @inline
 function secondSchedule(): void {
   const w = w2;
-  put(w, 16, i32x4.add(sigma0Lanes(at(w, 1)), at(w, 0)));
-  put(w, 17, i32x4.add(i32x4.add(sigma1Lanes(at(w, 15)), sigma0Lanes(at(w, 2))), at(w, 1)));
+  putLanes(w, 16, i32x4.add(sigma0Lanes(at(w, 1)), at(w, 0)));
+  putLanes(w, 17, i32x4.add(i32x4.add(sigma1Lanes(at(w, 15)), sigma0Lanes(at(w, 2))), at(w, 1)));
   for (let word: usize = 18; word < 22; word++)
-    put(w, word, i32x4.add(i32x4.add(sigma1Lanes(at(w, word - 2)), sigma0Lanes(at(w, word - 15))), at(w, word - 16)));
+    putLanes(w, word, i32x4.add(i32x4.add(sigma1Lanes(at(w, word - 2)), sigma0Lanes(at(w, word - 15))), at(w, word - 16)));
   extendLanes(w, 22, 26);
-  for (let word: usize = 26; word < 30; word++) put(w, word, i32x4.add(sigma1Lanes(at(w, word - 2)), at(w, word - 7)));
+  for (let word: usize = 26; word < 30; word++) putLanes(w, word, i32x4.add(sigma1Lanes(at(w, word - 2)), at(w, word - 7)));
   extendLanes(w, 30, 62);
 }
