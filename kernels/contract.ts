@@ -80,7 +80,10 @@ export interface Needs {
   engines: readonly string[];
 }
 
-/** What tasks lo..hi cost. Operations are the workload's own unit, the same for every backend. */
+/**
+ * What tasks lo..hi cost. Operations are the workload's own unit, the same for every backend. Grains of a round
+ * are priced alike, at the round's mean.
+ */
 export interface Cost {
   operations: number;
   bytes: number;

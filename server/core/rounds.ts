@@ -143,8 +143,9 @@ export function startRound(job: Job, round: number, tasks: number, grainTasks: n
   job.grainTasks = grainTasks;
   job.input = input;
   job.grains = grainsOf(job);
-  const cost = job.workload.cost(job.payload, 0, Math.min(grainTasks, tasks));
-  job.grainOperations = Math.max(1, cost.operations);
+  // Grains are priced alike, at the round's mean.
+  const { operations } = job.workload.cost(job.payload, 0, tasks);
+  job.grainOperations = Math.max(1, (operations * Math.min(grainTasks, tasks)) / tasks);
   job.grainCoreSeconds = job.grainOperations / job.workload.opsPerCoreSecond;
   job.claimed = 0;
   job.restoring = false;
