@@ -75,6 +75,8 @@ function checkQueue(state: CoreState, job: Job): void {
 }
 
 function checkLeases(state: CoreState): void {
+  const paired = [...state.leases.values()].filter((lease) => lease.twin !== null).length;
+  if (paired !== 2 * state.copies) fail(null, `${state.copies} copies are counted, but ${paired} leases have a twin`);
   for (const lease of state.leases.values()) {
     const job = state.jobs.get(lease.job);
     const node = state.nodes.get(lease.node);

@@ -36,6 +36,8 @@ export function createState(config: Partial<CoreConfig> = {}, epoch = 1): CoreSt
     audits: new Map(),
     hungry: new Set(),
     tail: new Set(),
+    copyVersion: 0,
+    copies: 0,
     fleetCoreSeconds: 0,
     totals: { completed: 0, failed: 0, cancelled: 0, acceptedSlices: 0, acceptedGrains: 0, acceptedCoreSeconds: 0 },
     workVersion: 1,
@@ -183,7 +185,10 @@ function tick(state: CoreState, now: number, out: Effect[]): void {
   }
   for (const job of state.jobs.values()) thawGrains(state, job, now);
   // Copies of last grains become worthwhile as time passes.
-  if (state.tail.size > 0) state.workVersion++;
+  if (state.tail.size > 0) {
+    state.workVersion++;
+    state.copyVersion++;
+  }
   for (const node of state.nodes.values()) {
     if (node.waitsUntilMs > state.lastTickMs - 2_000 && node.waitsUntilMs <= now) node.fruitless = -1;
     if (!node.standingChanged || node.connection === null) continue;

@@ -4,7 +4,7 @@ import { waitForAuditor } from "./audits.ts";
 import type { CorePorts, Effect } from "./events.ts";
 import { cutGrains, reopenGrains, unleased } from "./grains.ts";
 import type { CoreState, Job, Lease, Node } from "./state.ts";
-import { charge, refund } from "./turns.ts";
+import { charge, enterTail, refund } from "./turns.ts";
 
 export interface Assignment {
   job: Job;
@@ -60,7 +60,10 @@ export function issueLease(
     fraction: 0,
     coreSecondsPerGrain: job.grainCoreSeconds,
   };
-  if (copyOf) copyOf.twin = id;
+  if (copyOf) {
+    copyOf.twin = id;
+    state.copies++;
+  }
   addLease(state, job, node, lease);
   if (job.phase === "queued") job.phase = "running";
   job.startedAtMs ??= now;
@@ -80,7 +83,7 @@ export function addLease(state: CoreState, job: Job, node: Node, lease: Lease): 
   node.leases.add(lease.id);
   node.held[lease.backend]++;
   node.heldMs[lease.backend] += lease.estimateMs;
-  if (job.open.size === 0 && job.claimed === job.grains) state.tail.add(job.id);
+  if (job.open.size === 0 && job.claimed === job.grains) enterTail(state, job);
   state.changedJobs.add(job.id);
   state.changedNodes.add(node.id);
 }
@@ -168,6 +171,7 @@ export function removeLease(state: CoreState, lease: Lease): void {
   const twin = lease.twin === null ? undefined : state.leases.get(lease.twin);
   if (twin) {
     twin.twin = null;
+    state.copies--;
     twin.speculative = false;
   }
   const node = state.nodes.get(lease.node);

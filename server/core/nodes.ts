@@ -112,6 +112,7 @@ function join(event: HelloEvent, now: number): Node {
     idleReasons: [],
     idleSent: "",
     fruitless: -1,
+    copiesSeen: -1,
   };
 }
 
@@ -128,6 +129,7 @@ function rejoin(node: Node, event: HelloEvent, now: number): Node {
   node.draining = false;
   node.idleSent = "";
   node.fruitless = -1;
+  node.copiesSeen = -1;
   return node;
 }
 
@@ -254,6 +256,7 @@ export function onMessage(
 
 function wake(state: CoreState, node: Node): void {
   node.fruitless = -1;
+  node.copiesSeen = -1;
   node.idleSent = "";
   if (hasRoom(state, node)) state.hungry.add(node.id);
   else state.hungry.delete(node.id);

@@ -159,6 +159,20 @@ describe("copies of the last grains", () => {
     expect(grid.state.submitters.get("ada")?.deficit ?? 0).toBeLessThanOrEqual(0);
   });
 
+  it("are few at a time: a grid that is late with everything takes on no double of it", () => {
+    const grid = new TestGrid({ leasesPerSlot: 1, sliceGrainsMax: 1, copiesMin: 3, copiesShareMax: 0.1 });
+    for (let node = 0; node < 40; node++) grid.join(`slow${node}`, { speed: 0.01 });
+    grid.submit("j", { grains: 40, cost: 1 });
+    expect(grid.state.leases.size).toBe(40);
+    for (let node = 0; node < 20; node++) grid.join(`fast${node}`, { speed: 10 });
+    grid.pass(3_000);
+    // A tenth of the leases, copies counted.
+    expect(grid.state.copies).toBe(5);
+    grid.answer(first(grid, "fast0"));
+    grid.pass(1_000);
+    expect(grid.state.copies).toBe(5);
+  });
+
   it("win: the slow node's lease is called off, and its late result is spare", () => {
     const { grid, slow } = tail();
     grid.take("send");

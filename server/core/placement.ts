@@ -46,7 +46,9 @@ function feed(state: CoreState, node: Node, now: number, ports: CorePorts, out: 
       claimAhead(state, assignment.job, out);
     }
   }
-  if (hasRoom(state, node)) node.fruitless = state.workVersion;
+  if (!hasRoom(state, node)) return;
+  node.fruitless = state.workVersion;
+  node.copiesSeen = state.copyVersion;
 }
 
 export function room(state: CoreState, node: Node, backend: Backend): number {
@@ -159,6 +161,10 @@ function estimate(node: Node, job: Job, backend: Backend, grains: number): numbe
  * is slow itself gives way to one that takes less than half the time.
  */
 function nextCopy(state: CoreState, node: Node, backend: Backend, now: number): Assignment | null {
+  // Whether a copy pays is reckoned for every lease: not again at each result that frees a slot, but as time passes.
+  if (node.copiesSeen === state.copyVersion) return null;
+  const { copiesMin, copiesShareMax } = state.config;
+  if (state.copies >= Math.max(copiesMin, state.leases.size * copiesShareMax)) return null;
   let jobs = 0;
   for (const id of state.tail) {
     if (jobs++ >= 32) break;

@@ -22,6 +22,12 @@ export interface CoreConfig {
   sliceGrainsMax: number;
   /** Leases in flight for each slot: one computes, the others wait on the node. */
   leasesPerSlot: number;
+  /**
+   * Leases that may have a copy at a time: this share of all, and at least `copiesMin`. An overloaded grid is late with
+   * everything; it must not take on the double of that.
+   */
+  copiesShareMax: number;
+  copiesMin: number;
   /** A lease without progress ends after this many estimates, and never before `leaseMsMin`. */
   leaseMsMin: number;
   leaseEstimatesMax: number;
@@ -60,6 +66,8 @@ export const defaultConfig: CoreConfig = {
   sliceMs: 10_000,
   sliceGrainsMax: 1024,
   leasesPerSlot: 2,
+  copiesShareMax: 0.1,
+  copiesMin: 32,
   leaseMsMin: 15_000,
   leaseEstimatesMax: 3,
   silentMs: 20_000,
@@ -124,6 +132,8 @@ export interface Node {
   idleSent: string;
   /** `workVersion` at which nothing was found for it. */
   fruitless: number;
+  /** `copyVersion` at which no lease was worth a copy on it. */
+  copiesSeen: number;
 }
 
 export interface Lease {
@@ -337,6 +347,10 @@ export interface CoreState {
   hungry: Set<string>;
   /** Jobs with leases but nothing left to cut: their last grains may be copied. */
   tail: Set<string>;
+  /** Leases that have a copy now. */
+  copies: number;
+  /** Rises whenever copies may have become worthwhile: each second, and when a job has nothing left to cut. */
+  copyVersion: number;
   /** What one core of the grid reaches, over all: core-seconds per second of all slots online. */
   fleetCoreSeconds: number;
   totals: Totals;

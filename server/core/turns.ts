@@ -38,7 +38,14 @@ function dequeue(state: CoreState, job: Job): void {
   if (queue.size === 0) submitter.queues.delete(job.needsClass);
   if (--submitter.runnable === 0) leaveRing(state, submitter);
   // Also where a late result, not a lease, took the last open grains: what is out may be copied.
-  if (job.open.size === 0 && job.claimed === job.grains && job.leases.size > 0) state.tail.add(job.id);
+  if (job.open.size === 0 && job.claimed === job.grains && job.leases.size > 0) enterTail(state, job);
+}
+
+/** Nothing of the job is left to cut: its leases may be copied. */
+export function enterTail(state: CoreState, job: Job): void {
+  if (state.tail.has(job.id)) return;
+  state.tail.add(job.id);
+  state.copyVersion++;
 }
 
 function leaveRing(state: CoreState, submitter: Submitter): void {
