@@ -29,10 +29,10 @@ export async function exportIdentity(identity: StoredIdentity): Promise<JsonWebK
 }
 
 /** Throws when the text is no Ed25519 private key. */
-export async function importIdentity(jwk: JsonWebKey): Promise<StoredIdentity> {
+export async function importIdentity(jwk: JsonWebKey, extractable = true): Promise<StoredIdentity> {
   if (jwk.kty !== "OKP" || jwk.crv !== "Ed25519" || !jwk.x || !jwk.d)
     throw new Error("This is no Ed25519 private key.");
-  const privateKey = await crypto.subtle.importKey("jwk", jwk, { name: "Ed25519" }, true, ["sign"]);
+  const privateKey = await crypto.subtle.importKey("jwk", jwk, { name: "Ed25519" }, extractable, ["sign"]);
   const text = atob(jwk.x.replaceAll("-", "+").replaceAll("_", "/"));
   return { publicKey: Uint8Array.from(text, (character) => character.charCodeAt(0)), privateKey };
 }

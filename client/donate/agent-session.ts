@@ -6,12 +6,13 @@ import { callApi } from "../shared/api.ts";
 import type { StartOptions } from "./agent-api.ts";
 import type { Calibration } from "./compute-api.ts";
 import { BrowserCompute } from "./compute-port.ts";
+import { randomId } from "./hash.ts";
 import { openDatabase } from "./idb.ts";
 import { loadIdentity } from "./identity.ts";
-import { takeLane } from "./lane.ts";
 import { browserBlobs, browserClock, browserSocket } from "./ports.ts";
 import { resultStorage } from "./results.ts";
 import { type Choices, type PageView, type Phase, slotsOf, stoppedView } from "./view.ts";
+import type { ComputeWorker } from "./worker-roles.ts";
 
 /** How often the page is told. */
 const viewMs = 250;
@@ -20,7 +21,6 @@ export class AgentSession {
   readonly #compute: BrowserCompute;
   #choices: Choices;
   #runner: AgentRunner | null = null;
-  #release: () => void = () => {};
   #timer: ReturnType<typeof setInterval> | undefined;
   #stopped = false;
   /** What the coordinator said of this identity before this session. */
@@ -28,7 +28,7 @@ export class AgentSession {
 
   constructor(
     private readonly options: StartOptions,
-    workers: { createCompute: () => Worker; createGpu: () => Worker },
+    workers: { createCompute: () => ComputeWorker; createGpu: () => ComputeWorker },
     private readonly onView: (view: PageView) => void,
   ) {
     this.#choices = options.choices;
@@ -42,20 +42,18 @@ export class AgentSession {
   /** Resolves once it tries to connect; it goes on trying by itself. Rejects with a sentence for the owner. */
   async start(): Promise<void> {
     this.#timer = setInterval(() => this.#tell(), viewMs);
-    const { lane, release } = await takeLane();
-    this.#release = release;
     const database = await openDatabase();
-    const identity = await loadIdentity(database, lane);
+    const identity = await loadIdentity(database);
     const capabilities = this.#choices.gpu ? await this.#compute.openGpu() : this.#compute.capabilities();
     if (this.#stopped) return;
     this.#runner = new AgentRunner({
       socket: browserSocket(this.options.socketUrl),
       compute: this.#compute,
       clock: browserClock,
-      storage: resultStorage(database, lane),
+      storage: resultStorage(database),
       identity,
       blobs: browserBlobs,
-      session: crypto.randomUUID(),
+      session: randomId(),
       joinToken: null,
       capabilities,
       preferences: this.#preferences(),
@@ -88,7 +86,6 @@ export class AgentSession {
     await this.#runner?.stop();
     clearInterval(this.#timer);
     await this.#compute.close();
-    this.#release();
   }
 
   #preferences(): Preferences {

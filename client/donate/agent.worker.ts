@@ -6,17 +6,17 @@ import * as Comlink from "comlink";
 import type { AgentApi } from "./agent-api.ts";
 import { AgentSession } from "./agent-session.ts";
 import { avoidEval } from "./jitless.ts";
-import { startNestedWorker } from "./worker-roles.ts";
+import { askForWorker, type ComputeWorker, canNest, startNestedWorker, type WorkerRole } from "./worker-roles.ts";
 
 avoidEval();
 let session: AgentSession | null = null;
 
-const createCompute = (): Worker => startNestedWorker("queztl-compute");
-const createGpu = (): Worker => startNestedWorker("queztl-gpu");
-
 const api: AgentApi = {
-  async start(options, onView) {
-    session = new AgentSession(options, { createCompute, createGpu }, onView);
+  async start(options, onView, maker) {
+    const nested = canNest() && !options.pageMadeWorkers;
+    const start = (role: WorkerRole): ComputeWorker => (nested ? startNestedWorker(role) : askForWorker(maker, role));
+    const workers = { createCompute: () => start("queztl-compute"), createGpu: () => start("queztl-gpu") };
+    session = new AgentSession(options, workers, onView);
     await session.start();
   },
   async setChoices(choices) {

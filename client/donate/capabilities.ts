@@ -6,6 +6,8 @@ const simdProbe = new Uint8Array([
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11,
 ]);
 
+export const hasSimd = (): boolean => WebAssembly.validate(simdProbe);
+
 export function browserCapabilities(gpu: Capabilities["gpu"]): Capabilities {
   return {
     kind: "tab",
@@ -13,7 +15,7 @@ export function browserCapabilities(gpu: Capabilities["gpu"]): Capabilities {
     platform: platformName(),
     cpu: { model: null, cores: Math.max(1, navigator.hardwareConcurrency || 1) },
     ramBytes: null,
-    wasm: { simd: WebAssembly.validate(simdProbe), threads: globalThis.crossOriginIsolated === true },
+    wasm: { simd: hasSimd(), threads: globalThis.crossOriginIsolated === true },
     gpu,
     accelerators: [],
     engines: [],

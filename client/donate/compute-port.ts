@@ -5,14 +5,15 @@ import { browserCapabilities } from "./capabilities.ts";
 import type { Calibration, ComputeApi, Progress, RunOutcome } from "./compute-api.ts";
 import { GpuSlot } from "./gpu-slot.ts";
 import type { GpuView, Meter } from "./view.ts";
+import type { ComputeWorker } from "./worker-roles.ts";
 import { WorkerSlot } from "./worker-slot.ts";
 
 /** Weight of the newest request in a slot's speed. */
 const speedWeight = 0.3;
 
 export interface BrowserComputeOptions {
-  createCompute: () => Worker;
-  createGpu: () => Worker;
+  createCompute: () => ComputeWorker;
+  createGpu: () => ComputeWorker;
   allowSoftwareGpu: boolean;
   /** Workloads that the owner allows, with the kernels that the coordinator serves now. */
   calibrations(): Promise<Calibration[]>;

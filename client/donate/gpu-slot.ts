@@ -7,6 +7,7 @@ import { ComputeError } from "../../agent/ports.ts";
 import type { GrainRun } from "../../kernels/run/grains.ts";
 import type { Calibration, GpuApi, GpuCapabilities, Progress, RunOutcome } from "./compute-api.ts";
 import type { GpuView } from "./view.ts";
+import type { ComputeWorker } from "./worker-roles.ts";
 import { WorkerSlot } from "./worker-slot.ts";
 
 /** Losses after which the tab computes on the CPU only. */
@@ -26,7 +27,7 @@ export class GpuSlot {
   #dispatchesBefore = 0;
 
   constructor(
-    create: () => Worker,
+    create: () => ComputeWorker,
     private readonly allowSoftware: boolean,
     private readonly onChange: (reason: string) => void,
   ) {

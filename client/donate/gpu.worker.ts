@@ -1,5 +1,4 @@
 /** The graphics processor of a tab: runs WGSL kernels. */
-import * as Comlink from "comlink";
 import { KernelError } from "../../kernels/run/errors.ts";
 import { GpuRunner } from "../../kernels/run/gpu.ts";
 import { openGpu } from "../../kernels/run/gpu-device.ts";
@@ -7,6 +6,7 @@ import type { GpuApi, GpuProbe } from "./compute-api.ts";
 import { avoidEval } from "./jitless.ts";
 import { KernelService } from "./kernel-service.ts";
 import { fetchByHash } from "./ports.ts";
+import { serve } from "./worker-roles.ts";
 
 avoidEval();
 let runner: GpuRunner | null = null;
@@ -25,7 +25,7 @@ class GpuService extends KernelService implements GpuApi {
   }
 }
 
-Comlink.expose(
+serve(
   new GpuService(
     async (run, signal, onProgress) => {
       if (!runner) throw new KernelError("device_lost", "The graphics processor is not open.");

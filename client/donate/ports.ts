@@ -1,7 +1,7 @@
 /** The browser's socket, clock and fetch, as the agent's ports. */
-import { sha256Hex } from "../../agent/identity.ts";
 import type { BlobPort, ClockPort, SocketPort } from "../../agent/ports.ts";
 import { subprotocol } from "../../protocol/version.ts";
+import { sha256Hex } from "./hash.ts";
 
 const fetchMsMax = 30_000;
 const bytesMax = 64 << 20;

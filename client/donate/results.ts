@@ -5,11 +5,13 @@ import { inTransaction } from "./idb.ts";
 
 type KeptResult = Awaited<ReturnType<StoragePort["load"]>>[number];
 
-/** Results of one lane have keys [lane, seq]. */
-export function resultStorage(database: IDBDatabase, lane: number): StoragePort {
+/** First part of their keys, which are [identity, seq]: a browser has one identity at an address. */
+const identity = 0;
+
+export function resultStorage(database: IDBDatabase): StoragePort {
   return {
     async load() {
-      const range = IDBKeyRange.bound([lane, 0], [lane, Number.MAX_SAFE_INTEGER]);
+      const range = IDBKeyRange.bound([identity, 0], [identity, Number.MAX_SAFE_INTEGER]);
       const found = await inTransaction(
         database,
         "results",
@@ -19,12 +21,12 @@ export function resultStorage(database: IDBDatabase, lane: number): StoragePort 
       return found ?? [];
     },
     async keep(result) {
-      await inTransaction(database, "results", "readwrite", (store) => store.put(result, [lane, result.seq]));
+      await inTransaction(database, "results", "readwrite", (store) => store.put(result, [identity, result.seq]));
     },
     async forget(seqs) {
       if (seqs.length === 0) return;
       await inTransaction(database, "results", "readwrite", (store) => {
-        for (const seq of seqs) store.delete([lane, seq]);
+        for (const seq of seqs) store.delete([identity, seq]);
         return null;
       });
     },

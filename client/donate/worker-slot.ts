@@ -6,20 +6,21 @@ import * as Comlink from "comlink";
 import { ComputeError } from "../../agent/ports.ts";
 import type { GrainRun } from "../../kernels/run/grains.ts";
 import type { ComputeApi, Progress, RunOutcome } from "./compute-api.ts";
+import type { ComputeWorker } from "./worker-roles.ts";
 
 export const hardStopMs = 500;
 
 const abortError = (): DOMException => new DOMException("the grain was abandoned", "AbortError");
 
 export class WorkerSlot<Api extends ComputeApi = ComputeApi> {
-  #worker: Worker | null = null;
+  #worker: ComputeWorker | null = null;
   #api: Comlink.Remote<Api> | null = null;
   #fail: ((error: Error) => void) | null = null;
   /** Workers terminated because they did not stop in time. */
   hardStops = 0;
 
   constructor(
-    private readonly create: () => Worker,
+    private readonly create: () => ComputeWorker,
     private readonly onReplaced: () => void = () => {},
   ) {}
 
