@@ -34,12 +34,19 @@ describe.each([
   }, testMs);
   afterAll(async () => place?.close());
 
-  const on = async (shader: string, subject: Subject, cases: readonly Case[], abortAfterMs: number | null = null) => {
+  const on = async (
+    shader: string,
+    subject: Subject,
+    cases: readonly Case[],
+    { abortAfterMs = null, budgets }: { abortAfterMs?: number | null; budgets?: number[] } = {},
+  ) => {
     const runs = cases.map((one) => ({
       ...runOf(subject, one),
       files: { wgsl: { sha256: "shader", bytes: shader.length } },
     }));
-    return outcomesOf(await (place as GpuPlace).run({ shaders: { shader }, runs, abortAfterMs }));
+    return outcomesOf(
+      await (place as GpuPlace).run({ shaders: { shader }, runs, abortAfterMs, ...(budgets && { budgets }) }),
+    );
   };
 
   describe.each(subjects.map((subject) => [subject.workload.type, subject] as const))("%s", (_type, subject) => {
@@ -65,6 +72,22 @@ describe.each([
         testMs,
       );
     }
+
+    it(
+      "computes the same in command buffers of odd sizes as in one",
+      async (context) => {
+        if (!place) return context.skip(why);
+        const one = mostCut(subject, cases);
+        const invocations = invocationsOf(subject, one);
+        const budgets = [invocations, Math.ceil(invocations / 2) | 1, Math.ceil(invocations / 5) | 1];
+        const outcomes = await on(shaderOf(subject), subject, [one, one, one], { budgets });
+        const [whole, ...cut] = partialsOf(outcomes);
+        expect(cut).toEqual([whole, whole]);
+        expect(outcomes).toMatchObject(budgets.map((budget) => ({ dispatches: Math.ceil(invocations / budget) })));
+        expect(outcomes.at(-1)).not.toMatchObject({ dispatches: 1 });
+      },
+      testMs,
+    );
 
     it(
       "computes a batch of grains as it does one by one",
@@ -94,8 +117,13 @@ describe.each([
     async (context) => {
       if (!place) return context.skip(why);
       const subject = subjects[0] as Subject;
-      const [outcome] = await on("fn main() { nonsense }", subject, subject.cases.slice(0, 1));
+      const [outcome] = await on(
+        "@compute @workgroup_size(64)\nfn main() { nonsense }",
+        subject,
+        subject.cases.slice(0, 1),
+      );
       expect(outcome).toMatchObject({ ok: false, reason: "kernel_unavailable" });
+      expect((outcome as { message: string }).message).toMatch(/line 2, column \d+/);
     },
     testMs,
   );
@@ -104,7 +132,7 @@ describe.each([
     "stops within a second of an abort",
     async (context) => {
       if (!place) return context.skip(why);
-      const [outcome] = await on(shaderOf(longSubject()), longSubject(), [longCase()], 2_500);
+      const [outcome] = await on(shaderOf(longSubject()), longSubject(), [longCase()], { abortAfterMs: 2_500 });
       expect(outcome).toMatchObject({ ok: false, reason: "AbortError" });
       expect((outcome as { afterMs: number }).afterMs).toBeLessThan(1_000);
     },
@@ -115,7 +143,7 @@ describe.each([
     "tells a lost device from a failed grain",
     async (context) => {
       if (!place?.crash) return context.skip(place ? "this place cannot lose its GPU on demand" : why);
-      const running = on(shaderOf(longSubject()), longSubject(), [longCase()], 60_000);
+      const running = on(shaderOf(longSubject()), longSubject(), [longCase()], { abortAfterMs: 60_000 });
       await new Promise((resolve) => setTimeout(resolve, 4_000));
       await place.crash();
       expect((await running)[0]).toMatchObject({ ok: false, reason: "device_lost" });
@@ -123,6 +151,15 @@ describe.each([
     testMs,
   );
 });
+
+const invocationsOf = ({ workload }: Subject, { payload, lo, hi }: Case): number =>
+  workload.gpu?.invocations(payload, hi - lo) ?? 0;
+
+function mostCut(subject: Subject, cases: readonly Case[]): Case {
+  const [most] = [...cases].sort((a, b) => invocationsOf(subject, b) - invocationsOf(subject, a));
+  if (!most) throw new Error(`no case of ${subject.workload.type} is for a GPU`);
+  return most;
+}
 
 function outcomesOf(report: GpuReport): GpuOutcome[] {
   if (!report.ok) throw new Error(report.message);

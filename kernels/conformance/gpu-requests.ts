@@ -11,6 +11,8 @@ export interface GpuWork {
   runs: GrainRun[];
   /** Ends each run after this long; null lets it finish. */
   abortAfterMs: number | null;
+  /** Invocations of a command buffer, for each run; what the device is found to manage when left out. */
+  budgets?: number[];
 }
 
 export type GpuOutcome =
@@ -25,9 +27,14 @@ export async function runOnGpu(gpu: GPU | undefined, work: GpuWork): Promise<Gpu
   const opened = await openGpu(gpu, true);
   if (!opened.ok) return opened;
   const encoder = new TextEncoder();
-  const runner = new GpuRunner(opened.device, async (name) => encoder.encode(work.shaders[name]));
+  let given = 1;
+  const pace = { budget: () => given, note: () => {} };
+  const runner = new GpuRunner(opened.device, async (name) => encoder.encode(work.shaders[name]), work.budgets && pace);
   const outcomes: GpuOutcome[] = [];
-  for (const run of work.runs) outcomes.push(await runOne(runner, run, work.abortAfterMs));
+  for (const [index, run] of work.runs.entries()) {
+    given = work.budgets?.[index] ?? 1;
+    outcomes.push(await runOne(runner, run, work.abortAfterMs));
+  }
   const { name, vendor, architecture } = opened.facts;
   return { ok: true, adapter: `${name} (${vendor} ${architecture})`, outcomes };
 }

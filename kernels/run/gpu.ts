@@ -17,16 +17,19 @@ interface Pipeline {
 
 export class GpuRunner {
   readonly #pipelines = new Map<string, Promise<Pipeline>>();
-  readonly #paces = new GpuPaces();
   #lost: string | null = null;
   /** Dispatches so far. */
   dispatches = 0;
 
-  /** `loadFile` answers the bytes of a kernel file, checked against their hash. */
+  readonly #paces: Pick<GpuPaces, "budget" | "note">;
+
+  /** `loadFile` answers the bytes of a kernel file, checked against their hash. `paces`: learnt on the device when left out. */
   constructor(
     private readonly device: GPUDevice,
     private readonly loadFile: (sha256: string) => Promise<Uint8Array>,
+    paces: Pick<GpuPaces, "budget" | "note"> = new GpuPaces(),
   ) {
+    this.#paces = paces;
     void device.lost.then((info) => {
       this.#lost = info.message || info.reason || "lost";
     });
