@@ -95,6 +95,7 @@ export function onWelcome(
   move(state, "online", "online", "Connected.");
   state.attempts = 0;
   state.node = message.node;
+  state.release = message.release ?? null;
   state.own = message.own;
   state.heartbeatMs = message.heartbeatMs;
   state.flushMs = message.flushMs;

@@ -63,6 +63,8 @@ export interface AgentState {
   /** What the owner wants; `offered` says what of it this machine can do now. */
   preferences: Preferences;
   node: string | null;
+  /** Token of this session's last words by HTTP, as the last welcome told it; null where it told none. */
+  release: string | null;
   own: boolean;
   heartbeatMs: number;
   flushMs: number;

@@ -39,6 +39,7 @@ export function createAgent(seed: AgentSeed): AgentState {
     phase: "stopped",
     reason: { code: "stopped", message: "Not running.", remedy: "" },
     node: null,
+    release: null,
     own: false,
     heartbeatMs: 5_000,
     flushMs: 5_000,

@@ -7,6 +7,8 @@ export interface AgentView {
   phase: Phase;
   reason: { code: string; message: string; remedy: string };
   node: string | null;
+  /** Token of last words by HTTP, for what outlives the node's socket; null until welcomed. */
+  release: string | null;
   own: boolean;
   slots: Record<Backend, number>;
   leases: {
@@ -38,6 +40,7 @@ export function viewOf(state: AgentState): AgentView {
     phase: state.phase,
     reason: state.reason,
     node: state.node,
+    release: state.release,
     own: state.own,
     slots: { wasm: state.slots.wasm.length, webgpu: state.slots.webgpu.length, native: state.slots.native.length },
     leases: [...state.leases.values()].map((lease) => ({

@@ -22,4 +22,6 @@ export const limits = {
   nodeSlotsMax: 256,
   /** Results that a node keeps while they wait for their acknowledgement. */
   unacknowledgedResultsMax: 4096,
+  /** Characters of the token that ends a session: node, session and code. */
+  releaseTokenMax: 128,
 } as const;

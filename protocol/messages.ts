@@ -245,6 +245,8 @@ export const coordinatorMessageSchema = z.discriminatedUnion("type", [
     sign: z.boolean(),
     /** Held leases that go on; every other one in `holding` is to be dropped. */
     resumed: z.array(id).max(limits.nodeLeasesMax),
+    /** Proves to `POST /api/v1.2/node/departure` that this session has ended, from wherever that is still said. */
+    release: z.string().min(1).max(limits.releaseTokenMax).optional(),
   }),
   /** The connection ends here. `retryMs` is `null` when coming back is pointless. */
   z.object({

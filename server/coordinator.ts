@@ -202,6 +202,10 @@ export class Coordinator implements Grid {
     return { job, output: ended ? await this.#outputOf(ended) : null };
   }
 
+  depart(token: string): boolean {
+    return this.#engine.depart(token);
+  }
+
   nodes(): NodeView[] {
     const now = Date.now();
     return [...this.#engine.state.nodes.values()].map((node) => nodeView(this.#engine.state, node, now));

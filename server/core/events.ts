@@ -48,6 +48,8 @@ export type CoreEvent =
       history: { acceptedSlices: number; rejectedSlices: number; coreSeconds: number };
     }
   | { type: "disconnected"; connection: number }
+  /** The session's page said that it has gone, with a token that only this session was given. */
+  | { type: "departed"; node: string; session: string }
   | { type: "result"; connection: number; result: ResultMessage }
   | { type: "message"; connection: number; message: Exclude<NodeMessage, { type: "hello" | "result" }> }
   | { type: "checked"; job: string; result: number; reason: string | null }

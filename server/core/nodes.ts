@@ -242,16 +242,31 @@ export function onMessage(
       wake(state, node);
       return;
     case "bye":
-      node.draining = true;
-      for (const id of [...node.leases]) endLease(state, state.leases.get(id) as Lease, null, null, out);
-      state.hungry.delete(node.id);
-      state.changedNodes.add(node.id);
+      sendOff(state, node, out);
       return;
     case "progress":
     case "release":
     case "fail":
       throw new Error(`${message.type} is handled in grid.ts`);
   }
+}
+
+/** A session that is over holds nothing: as after `bye`. Of an earlier session of the node it says nothing. */
+export function onDeparted(
+  state: CoreState,
+  { node: id, session }: Extract<CoreEvent, { type: "departed" }>,
+  out: Effect[],
+): void {
+  const node = state.nodes.get(id);
+  if (node?.session === session) sendOff(state, node, out);
+}
+
+/** Nothing is held any more, and nothing is given, until the next hello. */
+function sendOff(state: CoreState, node: Node, out: Effect[]): void {
+  node.draining = true;
+  for (const id of [...node.leases]) endLease(state, state.leases.get(id) as Lease, null, null, out);
+  state.hungry.delete(node.id);
+  state.changedNodes.add(node.id);
 }
 
 function wake(state: CoreState, node: Node): void {

@@ -28,6 +28,7 @@ function connected(): { connections: Connections; sent: Uint8Array[] } {
     coordinatorId: "c",
     joinToken: "token",
     signResults: false,
+    releaseToken: () => "token",
     note: () => {},
   });
   const socket = { send: (bytes: Uint8Array) => void sent.push(bytes), close: () => {}, bufferedBytes: () => 0 };

@@ -25,6 +25,8 @@ export interface ConnectionsPorts {
   coordinatorId: string;
   joinToken: string;
   signResults: boolean;
+  /** What proves later that this session's page speaks. */
+  releaseToken(node: string, session: string): string;
   note(code: string, message: string): void;
 }
 
@@ -33,6 +35,7 @@ interface Connection {
   socket: NodeSocket;
   nonce: Uint8Array;
   node: string | null;
+  session: string;
   key: KeyObject | null;
   outbox: CoordinatorMessage[];
   acked: number[];
@@ -67,6 +70,7 @@ export class Connections {
       socket,
       nonce: randomBytes(32),
       node: null,
+      session: "",
       key: null,
       outbox: [],
       acked: [],
@@ -100,7 +104,11 @@ export class Connections {
 
   send(id: number, message: CoordinatorMessage): void {
     const connection = this.#connections.get(id);
-    if (connection) this.#queue(connection, message);
+    if (!connection) return;
+    // The core knows no secrets: the token is added here.
+    const { node, session } = connection;
+    if (message.type === "welcome" && node !== null) message.release = this.ports.releaseToken(node, session);
+    this.#queue(connection, message);
   }
 
   ack(id: number, seq: number, rejected: string | null): void {
@@ -287,6 +295,7 @@ export class Connections {
     }
     clearTimeout(connection.helloTimer);
     connection.key = key;
+    connection.session = hello.session;
     connection.node = createHash("sha256").update(hello.publicKey).digest("hex").slice(0, 16);
     return {
       type: "hello",

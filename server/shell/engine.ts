@@ -17,6 +17,7 @@ import { CoreLoop } from "./loop.ts";
 import { createMac } from "./mac.ts";
 import type { Nodes } from "./nodes.ts";
 import { bringPartials, recoverJobs } from "./recover.ts";
+import { releaseToken, sessionOf } from "./release.ts";
 import { toWrite } from "./writes.ts";
 
 export interface EngineOptions {
@@ -74,6 +75,7 @@ export class Engine {
       coordinatorId: options.id,
       joinToken: options.joinToken,
       signResults: options.config?.signResults ?? true,
+      releaseToken: (node, session) => releaseToken(this.#mac, node, session),
       note: (code, message) => options.log(code, message),
     });
   }
@@ -81,6 +83,13 @@ export class Engine {
   /** A node's socket; null while nothing is served. */
   connect(socket: NodeSocket): { frame(bytes: Uint8Array): void; closed(): void } | null {
     return this.broken !== null || this.stopping ? null : this.#connections.add(socket);
+  }
+
+  /** A session's page said that it has gone. False where the token is none of ours. */
+  depart(token: string): boolean {
+    const session = sessionOf(this.#mac, token);
+    if (session && this.broken === null && !this.stopping) this.loop.dispatch({ type: "departed", ...session });
+    return session !== null;
   }
 
   get sockets(): number {

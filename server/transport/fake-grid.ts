@@ -43,6 +43,8 @@ export class FakeGrid implements Grid {
   /** Events that a job keeps for those who resume. */
   eventsKept = 100;
   nodeViews: NodeView[] = [];
+  /** Tokens of sessions that were said to be over; those that begin with "good" are right. */
+  readonly departed: string[] = [];
   private readonly idempotent = new Map<string, string>();
 
   readonly keys = {
@@ -108,6 +110,11 @@ export class FakeGrid implements Grid {
   async result(id: string): Promise<JobOutput | null> {
     const kept = this.kept.get(id);
     return kept === undefined ? null : { job: kept.job, output: kept.output };
+  }
+
+  depart(token: string): boolean {
+    this.departed.push(token);
+    return token.startsWith("good");
   }
 
   nodes(): NodeView[] {

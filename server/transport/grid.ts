@@ -128,6 +128,9 @@ export interface Grid {
   jobs(query: JobQuery): Promise<JobList>;
   result(id: string): Promise<JobOutput | null>;
 
+  /** The page of a session has gone: what the session held is free. False where the token is none that this grid gave. */
+  depart(token: string): boolean;
+
   nodes(): NodeView[];
   status(): NetworkStatus;
   workloadTypes(): WorkloadType[];

@@ -1,10 +1,14 @@
 /** The grid as a whole: health, status, nodes, kinds of work. All public. */
 import { z } from "zod";
+import { limits } from "../../../protocol/limits.ts";
 import { healthSchema, networkStatusSchema, nodeViewSchema, workloadTypesSchema } from "../../../protocol/rest.ts";
 import { json } from "./api.ts";
 import type { RouteDeps } from "./deps.ts";
+import { HttpProblem } from "./problems.ts";
 
 export const nodeListSchema = z.object({ nodes: z.array(nodeViewSchema) }).meta({ id: "NodeList" });
+
+const departureSchema = z.object({ release: z.string().min(1).max(limits.releaseTokenMax) }).strict();
 
 export function networkRoutes({ api, grid, access }: RouteDeps): void {
   api.route(
@@ -51,5 +55,33 @@ export function networkRoutes({ api, grid, access }: RouteDeps): void {
       problems: ["rate_limited"],
     },
     ({ c }) => json(c, 200, { workload_types: grid.workloadTypes(), planned: grid.plannedWorkloads() }),
+  );
+  departureRoute({ api, grid });
+}
+
+/** A page that closes cannot wait for an answer, nor for its socket: browsers deliver its beacon all the same. */
+function departureRoute({ api, grid }: Pick<RouteDeps, "api" | "grid">): void {
+  api.route(
+    {
+      method: "post",
+      path: "/api/v1.2/node/departure",
+      tag: "Grid",
+      summary: "A node's last words, sent by its page as it closes",
+      description:
+        "`release` is the token of the session's `welcome`. What the session held is free at once. The token is the " +
+        "whole authority: it can do nothing else, and nothing to another session.",
+      body: departureSchema,
+      bodyBytesMax: 1024,
+      answers: { 202: { description: "Heard.", schema: z.object({ released: z.literal(true) }) } },
+      problems: ["forbidden", "invalid_body", "not_json", "rate_limited"],
+    },
+    async ({ c, body }) => {
+      const { value } = await body();
+      if (!grid.depart(value.release)) {
+        const remedy = "Send the token that the session was welcomed with.";
+        throw new HttpProblem("forbidden", "The token is of no session.", { field: "release", remedy });
+      }
+      return json(c, 202, { released: true });
+    },
   );
 }
