@@ -1,6 +1,6 @@
 /** The runner with real keys and the real codec, in virtual time, against a coordinator in the same process. */
+import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { createIdentity, identityPort, sha256Hex } from "./identity.ts";
 import { type BlobPort, ComputeError, type IdentityPort, type SocketPort } from "./ports.ts";
 import { AgentRunner } from "./runner.ts";
 import { settled, VirtualClock } from "./testing/clock.ts";
@@ -43,6 +43,17 @@ function wireTo(coordinator: FakeCoordinator): SocketPort & { down: boolean } {
   };
 }
 
+/** Real keys and hashes, made in the calling turn: WebCrypto's come from threads, at times of their own. */
+function promptIdentity(): IdentityPort {
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  const x = publicKey.export({ format: "jwk" }).x as string;
+  return {
+    publicKey: new Uint8Array(Buffer.from(x, "base64url")),
+    sign: async (bytes) => new Uint8Array(sign(null, bytes, privateKey)),
+  };
+}
+const sha256Hex = async (bytes: Uint8Array): Promise<string> => createHash("sha256").update(bytes).digest("hex");
+
 async function setUp(
   options: { storage?: MemoryStorage; identity?: IdentityPort; session?: string; blobs?: Partial<BlobPort> } = {},
 ) {
@@ -52,7 +63,7 @@ async function setUp(
   const storage = options.storage ?? new MemoryStorage();
   const socket = wireTo(coordinator);
   const defects: unknown[] = [];
-  const identity = options.identity ?? identityPort(await createIdentity(false));
+  const identity = options.identity ?? promptIdentity();
   const runner = new AgentRunner({
     socket,
     compute,
@@ -72,7 +83,7 @@ async function setUp(
 const all = (lease: string, lo: number, hi: number) =>
   Array.from({ length: hi - lo }, (_, index) => [`${lease}/${lo + index}`, 1]);
 
-/** Signatures come from threads, so they take real time. */
+/** Waits in real turns for what takes several of them. */
 async function signaturesOf(until: () => boolean): Promise<void> {
   for (let i = 0; i < 400 && !until(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
 }
