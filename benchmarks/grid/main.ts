@@ -39,7 +39,7 @@ async function main(args: string[]): Promise<number> {
   const text = JSON.stringify({ startedAt, machine, system, plan, ...measured }, rounded, 2);
   writeFileSync(file, `${text}\n`);
   console.log(`\nWritten to ${file}`);
-  return 0;
+  return measured.failures.length === 0 ? 0 : 1;
 }
 
 const rounded = (_key: string, value: unknown): unknown =>

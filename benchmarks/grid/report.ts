@@ -21,6 +21,12 @@ function table(rows: string[][]): string {
 const rateOf = (peer: Peer): number | null => ("result" in peer ? peer.result.tasksPerSecond : null);
 const ratio = (value: number, to: number | null): string => (to === null ? "-" : `${fixed(value / to, 2)}x`);
 
+/** Tasks for the CPU that one job costs BullMQ, client and server together: what a full machine comes to. */
+function cpuRatio(usPerTask: number, bullmq: Peer): string {
+  if (!("result" in bullmq) || bullmq.result.serverUsPerTask === null) return "-";
+  return `${fixed((bullmq.result.serverUsPerTask + bullmq.result.clientUsPerTask) / usPerTask, 2)}x`;
+}
+
 function throughputTable({ cells, bullmq, graphile }: Measured): string {
   const rows = [
     [
@@ -28,6 +34,7 @@ function throughputTable({ cells, bullmq, graphile }: Measured): string {
       "tasks/s",
       "x BullMQ",
       "aim",
+      "CPU: x BullMQ",
       "x Graphile",
       "submitted/s",
       "server us/task",
@@ -43,6 +50,7 @@ function throughputTable({ cells, bullmq, graphile }: Measured): string {
       count(cell.tasksPerSecond),
       ratio(cell.tasksPerSecond, rateOf(bullmq)),
       aimed ? `${aims.ratio[cell.slice]}x` : "",
+      cpuRatio(cell.coordinatorUsPerTask + cell.nodesUsPerTask, bullmq),
       ratio(cell.tasksPerSecond, rateOf(graphile)),
       count(cell.submittedPerSecond),
       fixed(cell.coordinatorUsPerTask),
@@ -62,6 +70,7 @@ function peerRow(peer: Peer, bullmq: number | null, graphile: number | null): st
     peer.name,
     count(tasksPerSecond),
     ratio(tasksPerSecond, bullmq),
+    "",
     "",
     ratio(tasksPerSecond, graphile),
     count(submittedPerSecond),
@@ -92,11 +101,12 @@ function latencyTable({ latency: { rows: told, reduce, bullmq } }: Measured): st
 }
 
 export function report(measured: Measured): string {
-  const { idle } = measured;
+  const { idle, failures } = measured;
   return [
     throughputTable(measured),
     latencyTable(measured),
     `Memory of an idle node, over ${count(idle.nodes)} nodes: ${fixed(idle.bytesPerNode / 1024)} KB resident in the ` +
       `coordinator (aim: at most ${aims.idleBytes >> 10} KB; kernel socket buffers are not included).`,
+    ...failures.map((failure) => `FAILED ${failure}`),
   ].join("\n\n");
 }

@@ -46,6 +46,8 @@ export interface LatencyFigures {
 
 export interface Measured {
   cells: CellResult[];
+  /** Cells of some round that did not end well, and why. */
+  failures: string[];
   bullmq: Peer;
   graphile: Peer;
   /** Milliseconds. "rows": told that the job is completed. "reduce": answered with its output. */
@@ -77,6 +79,7 @@ export async function measureAll(plan: Plan, say: (line: string) => void): Promi
   installPeers();
   const cells = cellsOf(plan);
   const found: CellResult[][] = cells.map(() => []);
+  const failures: string[] = [];
   const bullmq: Peer[] = [];
   const graphile: Peer[] = [];
   const latencies: Record<"rows" | "reduce", Latencies[]> = { rows: [], reduce: [] };
@@ -88,14 +91,16 @@ export async function measureAll(plan: Plan, say: (line: string) => void): Promi
       latencies[output].push(await measureIdleLatency(plan.latencyJobs, output));
     }
     for (const [index, cell] of cells.entries()) {
-      const result = await measureCell(cell);
-      found[index]?.push(result);
-      say(`  ${nameOf(cell)}: ${Math.round(result.tasksPerSecond)} tasks/s`);
+      const result = await measureCell(cell).catch((error: unknown) => String(error));
+      if (typeof result === "string") failures.push(`${nameOf(cell)}: ${result}`);
+      else found[index]?.push(result);
+      say(`  ${nameOf(cell)}: ${typeof result === "string" ? result : `${Math.round(result.tasksPerSecond)} tasks/s`}`);
     }
   }
   say("Idle nodes");
   return {
-    cells: found.map(medianRecord),
+    cells: found.filter((results) => results.length > 0).map(medianRecord),
+    failures,
     bullmq: medianPeer(bullmq),
     graphile: medianPeer(graphile),
     latency: {
