@@ -37,6 +37,7 @@ export class AgentSession {
       allowSoftwareGpu: options.allowSoftwareGpu,
       calibrations: () => this.#calibrations(),
     });
+    this.#compute.setDuty(options.choices.duty);
   }
 
   /** Resolves once it tries to connect; it goes on trying by itself. Rejects with a sentence for the owner. */
@@ -66,7 +67,9 @@ export class AgentSession {
   async setChoices(choices: Choices): Promise<void> {
     const before = this.#choices;
     this.#choices = choices;
-    if (!this.#runner || JSON.stringify(before) === JSON.stringify(choices)) return;
+    this.#compute.setDuty(choices.duty);
+    const same = JSON.stringify({ ...before, duty: 1 }) === JSON.stringify({ ...choices, duty: 1 });
+    if (!this.#runner || same) return;
     if (before.gpu && !choices.gpu) {
       // The slot goes first, so that its leases are handed back before its worker ends.
       this.#runner.setPreferences(this.#preferences());
@@ -129,6 +132,7 @@ export class AgentSession {
       coreSeconds: agent.node === null && agent.standing.coreSeconds === 0 ? null : agent.standing.coreSeconds,
       finding: this.#compute.finding,
       nodeId: agent.node,
+      release: agent.release,
     };
   }
 }

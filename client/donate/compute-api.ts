@@ -37,6 +37,8 @@ export interface ComputeApi {
   run(run: GrainRun, onProgress: (progress: Progress) => void): Promise<RunOutcome>;
   /** Ends the running grains at their next pause, within 100 ms. */
   abort(): void;
+  /** Share of the time that this worker computes from now on, above 0 to 1. */
+  setDuty(duty: number): void;
   /** Operations per second of those workloads that this worker can run. */
   calibrate(workloads: readonly Calibration[]): Promise<{ workload: string; opsPerSecond: number }[]>;
 }

@@ -23,6 +23,7 @@ export class BrowserCompute implements ComputePort {
   readonly #slots = new Map<number, WorkerSlot<ComputeApi>>();
   readonly #meters = new Map<string, Meter>();
   #gpu: GpuSlot | null = null;
+  #duty = 1;
   #listener: (capabilities: Capabilities, reason: string) => void = () => {};
   /** What the last grain found, in the workload's words. */
   finding = "";
@@ -100,6 +101,12 @@ export class BrowserCompute implements ComputePort {
     this.#listener(this.capabilities(), reason);
   }
 
+  /** Share of the time that each CPU thread computes. The GPU has no such rests: it computes or is off. */
+  setDuty(duty: number): void {
+    this.#duty = duty;
+    for (const slot of this.#slots.values()) slot.setDuty(duty);
+  }
+
   capabilities(): Capabilities {
     return browserCapabilities(this.#gpu?.capabilities ?? null);
   }
@@ -128,6 +135,7 @@ export class BrowserCompute implements ComputePort {
     let found = this.#slots.get(slot);
     if (!found) {
       found = new WorkerSlot<ComputeApi>(this.options.createCompute);
+      found.setDuty(this.#duty);
       this.#slots.set(slot, found);
     }
     return found;

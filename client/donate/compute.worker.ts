@@ -7,9 +7,8 @@ import { fetchByHash } from "./ports.ts";
 import { serve } from "./worker-roles.ts";
 
 avoidEval();
-const runner = new WasmRunner((sha256) => fetchByHash(`/k/${sha256}.wasm`, sha256));
-serve(
-  new KernelService((run, signal, onProgress) =>
-    runWasmGrains(runner, run, signal, (fraction) => onProgress({ grain: fraction, request: fraction })),
-  ),
+const runner = new WasmRunner((sha256) => fetchByHash(`/k/${sha256}.wasm`, sha256), { duty: () => service.duty });
+const service: KernelService = new KernelService((run, signal, onProgress) =>
+  runWasmGrains(runner, run, signal, (fraction) => onProgress({ grain: fraction, request: fraction })),
 );
+serve(service);

@@ -1,12 +1,17 @@
 /** The page's half of donating: starts and ends the agent's worker, and holds what it last told. */
 import * as Comlink from "comlink";
+import { apiRoot } from "../shared/api.ts";
 import type { AgentApi } from "./agent-api.ts";
+import { type Diary, dayOf, localDiary, onComputed, onStart } from "./diary.ts";
 import { type OtherTab, Presence } from "./presence.ts";
 import { type Choices, type PageView, stoppedView } from "./view.ts";
 import { PageMadeWorkers, type WorkerRole } from "./worker-roles.ts";
 
 /** An agent that has not stopped by itself by then is terminated, with all its compute workers. */
 const stopMsMax = 850;
+/** The agent tells several times a second; a longer silence of a page that was not frozen is a device that slept. */
+const sleptMs = 60_000;
+const diaryMs = 10_000;
 
 const startWorker = (role: WorkerRole): Worker =>
   new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: role });
@@ -42,7 +47,12 @@ export class Donation {
   #api: Comlink.Remote<AgentApi> | null = null;
   #stopping: Promise<void> | null = null;
 
+  /** Why the last run ended without its owner's word: asked before it resumes. */
+  interrupted = $state.raw<string | null>(null);
+  diary = $state.raw<Diary>(localDiary.load());
   #entering = false;
+  #viewedMs = 0;
+  #savedMs = 0;
 
   constructor(private readonly switches: TestSwitches) {}
 
@@ -57,7 +67,60 @@ export class Donation {
     const entered = await this.#presence.enter().finally(() => {
       this.#entering = false;
     });
-    if (entered) this.#start(choices);
+    if (!entered) return;
+    this.interrupted = null;
+    // No other tab computes, so a mark that stands is of a run that ended without a word.
+    this.#note(onStart(localDiary.load()));
+    this.#viewedMs = Date.now();
+    this.#start(choices);
+    void navigator.storage?.persist?.().catch(() => {});
+  }
+
+  /** The page is closing, or is put to sleep: what is leased goes back at once, whatever becomes of the worker. */
+  depart(why: string | null): void {
+    if (!this.running) return;
+    this.#beacon();
+    this.#note({ ...this.diary, mark: null });
+    this.interrupted = why;
+    void this.stop();
+  }
+
+  /** The owner says that crashes of before are no reason to be careful. */
+  forgetCrashes(): void {
+    this.#note({ ...this.diary, crashes: 0, calmMs: 0 });
+  }
+
+  #beacon(): void {
+    const { release } = this.view;
+    if (release === null) return;
+    const body = new Blob([JSON.stringify({ release })], { type: "application/json" });
+    navigator.sendBeacon(`${apiRoot}/node/departure`, body);
+  }
+
+  #note(diary: Diary): void {
+    this.diary = diary;
+    this.#savedMs = Date.now();
+    localDiary.save(diary);
+  }
+
+  /** Counts the time, and keeps the mark standing while grains are computed. */
+  #onView(view: PageView, choices: Choices): void {
+    const now = Date.now();
+    const passedMs = now - this.#viewedMs;
+    this.#viewedMs = now;
+    if (passedMs > sleptMs) {
+      this.depart("This device slept, and what it had been given went to others.");
+      return;
+    }
+    const busy = view.meters.some((meter) => meter.workload !== null);
+    let diary = this.diary;
+    if (busy) diary = onComputed(diary, passedMs, dayOf(new Date(now)));
+    if (busy && diary.mark === null)
+      diary = { ...diary, mark: { startedMs: now, threads: choices.threads, gpu: choices.gpu } };
+    else if (!busy && view.phase === "idle") diary = { ...diary, mark: null };
+    const marked = (diary.mark === null) !== (this.diary.mark === null);
+    if (marked || now - this.#savedMs > diaryMs) this.#note(diary);
+    else this.diary = diary;
   }
 
   #start(choices: Choices): void {
@@ -73,6 +136,7 @@ export class Donation {
     const onView = Comlink.proxy((view: PageView) => {
       if (this.#worker !== worker || this.#stopping) return;
       this.view = view;
+      this.#onView(view, choices);
       this.#presence.tell(view);
     });
     const socketUrl = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;
@@ -99,7 +163,8 @@ export class Donation {
   async #stop(): Promise<void> {
     this.view = { ...this.view, phase: "stopping" };
     const asked = this.#api?.stop().catch(() => {});
-    await Promise.race([asked, new Promise((resolve) => setTimeout(resolve, stopMsMax))]);
+    const late = new Promise((resolve) => setTimeout(() => resolve("late"), stopMsMax));
+    if ((await Promise.race([asked, late])) === "late") this.#beacon();
     this.#end(null);
   }
 
@@ -107,6 +172,7 @@ export class Donation {
     this.#worker?.terminate();
     this.#pageMade.endAll();
     this.#presence.leave();
+    this.#note({ ...this.diary, mark: null });
     this.#worker = null;
     this.#api = null;
     this.#stopping = null;

@@ -23,6 +23,8 @@ const progressMsMin = 150;
 
 export class KernelService implements ComputeApi {
   #abort = new AbortController();
+  /** Asked by runners that can rest. */
+  duty = 1;
 
   constructor(
     private readonly runGrains: RunGrains,
@@ -52,6 +54,10 @@ export class KernelService implements ComputeApi {
 
   abort(): void {
     this.#abort.abort();
+  }
+
+  setDuty(duty: number): void {
+    this.duty = Math.min(1, Math.max(0.05, duty));
   }
 
   async calibrate(workloads: readonly Calibration[]): Promise<{ workload: string; opsPerSecond: number }[]> {

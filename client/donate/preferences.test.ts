@@ -10,14 +10,44 @@ test("half the cores by default, one on phones, never none", () => {
 
 test("what was remembered is used; what is broken is replaced", () => {
   const stored = JSON.stringify({ threads: 3, gpu: false, families: { a: true, b: "no" }, name: "Ada" });
-  expect(parseChoices(stored, 8, false)).toEqual({ threads: 3, gpu: false, families: { a: true }, name: "Ada" });
+  expect(parseChoices(stored, 8, false)).toMatchObject({ threads: 3, gpu: false, families: { a: true }, name: "Ada" });
   expect(parseChoices(stored, 2, false).threads).toBe(2);
-  expect(parseChoices("{", 8, false)).toEqual({ threads: 4, gpu: true, families: {}, name: "" });
-  expect(parseChoices('{"threads":"many","name":5}', 4, true)).toEqual({
+  expect(parseChoices("{", 8, false)).toEqual({
+    threads: 4,
+    gpu: true,
+    effort: 1,
+    whenHidden: false,
+    whenSavingData: false,
+    schedule: null,
+    hoursPerDay: null,
+    families: {},
+    name: "",
+  });
+  expect(parseChoices('{"threads":"many","name":5}', 4, true)).toMatchObject({
     threads: 1,
     gpu: true,
     families: {},
     name: "",
+  });
+});
+
+test("when it may run is remembered, and what is out of bounds is not", () => {
+  const schedule = { days: [1, 6], fromHour: 22, toHour: 6 };
+  const wishes = { effort: 0.5, whenHidden: true, whenSavingData: true, schedule, hoursPerDay: 3 };
+  expect(parseChoices(JSON.stringify(wishes), 8, false)).toMatchObject(wishes);
+  const odd = { effort: 7, whenHidden: 1, schedule: { days: [1, 9], fromHour: 22, toHour: 25 }, hoursPerDay: -1 };
+  expect(parseChoices(JSON.stringify(odd), 8, false)).toMatchObject({
+    effort: 1,
+    whenHidden: false,
+    schedule: null,
+    hoursPerDay: null,
+  });
+  expect(
+    parseChoices(JSON.stringify({ schedule: { days: [9, 6, 1], fromHour: 0, toHour: 24 } }), 8, false).schedule,
+  ).toEqual({
+    days: [1, 6],
+    fromHour: 0,
+    toHour: 24,
   });
 });
 

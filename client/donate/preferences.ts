@@ -1,12 +1,22 @@
 /** The owner's choices, remembered on this device. Reading never fails: what is broken is replaced by the default. */
 
-export interface Remembered {
-  threads: number;
-  gpu: boolean;
+import type { Schedule, Wishes } from "./policy.ts";
+
+export interface Remembered extends Wishes {
   /** Families that the owner switched by hand; others follow the workload's default. */
   families: Record<string, boolean>;
   name: string;
 }
+
+const defaults: Omit<Remembered, "threads" | "families"> = {
+  gpu: true,
+  effort: 1,
+  whenHidden: false,
+  whenSavingData: false,
+  schedule: null,
+  hoursPerDay: null,
+  name: "",
+};
 
 const key = "queztl.choices.v1";
 const nameLengthMax = 60;
@@ -17,7 +27,7 @@ export function defaultThreads(cores: number, phone: boolean): number {
 }
 
 export function parseChoices(text: string | null, cores: number, phone: boolean): Remembered {
-  const fallback: Remembered = { threads: defaultThreads(cores, phone), gpu: true, families: {}, name: "" };
+  const fallback: Remembered = { ...defaults, threads: defaultThreads(cores, phone), families: {} };
   if (text === null) return fallback;
   let value: unknown;
   try {
@@ -37,9 +47,27 @@ export function parseChoices(text: string | null, cores: number, phone: boolean)
   return {
     threads,
     gpu: typeof stored.gpu === "boolean" ? stored.gpu : true,
+    effort: within(stored.effort, 0.1, 1) ?? 1,
+    whenHidden: stored.whenHidden === true,
+    whenSavingData: stored.whenSavingData === true,
+    schedule: parseSchedule(stored.schedule),
+    hoursPerDay: within(stored.hoursPerDay, 0.25, 24),
     families,
     name: typeof stored.name === "string" ? stored.name.slice(0, nameLengthMax) : "",
   };
+}
+
+const within = (value: unknown, min: number, max: number): number | null =>
+  typeof value === "number" && value >= min && value <= max ? value : null;
+
+function parseSchedule(value: unknown): Schedule | null {
+  if (typeof value !== "object" || value === null) return null;
+  const { days, fromHour, toHour } = value as Partial<Record<keyof Schedule, unknown>>;
+  const from = within(fromHour, 0, 23);
+  const to = within(toHour, 1, 24);
+  if (!Array.isArray(days) || from === null || to === null || !Number.isInteger(from) || !Number.isInteger(to))
+    return null;
+  return { days: [0, 1, 2, 3, 4, 5, 6].filter((day) => days.includes(day)), fromHour: from, toHour: to };
 }
 
 export function loadChoices(cores: number, phone: boolean): Remembered {

@@ -49,12 +49,16 @@ export interface PageView {
   finding: string;
   gpuDispatches: number;
   nodeId: string | null;
+  /** What the page sends as it closes; null until the coordinator gave it. */
+  release: string | null;
 }
 
 /** What the owner chose on the page. */
 export interface Choices {
   threads: number;
   gpu: boolean;
+  /** Share of the time that each thread computes. */
+  duty: number;
   families: string[];
   name: string | null;
 }
@@ -75,6 +79,7 @@ export const stoppedView: PageView = {
   finding: "",
   gpuDispatches: 0,
   nodeId: null,
+  release: null,
 };
 
 /** What the machine does now, in words for its owner. `titleOf` names a workload. */

@@ -16,6 +16,7 @@ export class WorkerSlot<Api extends ComputeApi = ComputeApi> {
   #worker: ComputeWorker | null = null;
   #api: Comlink.Remote<Api> | null = null;
   #fail: ((error: Error) => void) | null = null;
+  #duty = 1;
   /** Workers terminated because they did not stop in time. */
   hardStops = 0;
 
@@ -35,7 +36,19 @@ export class WorkerSlot<Api extends ComputeApi = ComputeApi> {
     worker.onmessageerror = () => this.#broken("a compute worker sent something unreadable");
     this.#worker = worker;
     this.#api = Comlink.wrap<Api>(worker);
+    if (this.#duty < 1) this.#tellDuty(this.#api);
     return this.#api;
+  }
+
+  /** Share of the time that it computes: of this worker, and of those that replace it. */
+  setDuty(duty: number): void {
+    if (duty === this.#duty) return;
+    this.#duty = duty;
+    if (this.#api) this.#tellDuty(this.#api);
+  }
+
+  #tellDuty(api: Comlink.Remote<Api>): void {
+    (api as Comlink.Remote<ComputeApi>).setDuty(this.#duty).catch(() => {});
   }
 
   /** Runs some grains; rejects with ComputeError, or AbortError after an abort. */

@@ -82,7 +82,7 @@ const grain = (lo: number, hi: number, payload: { fault?: number; spin?: number 
 
 const never = new AbortController().signal;
 
-function runner(options: { simd?: boolean } = {}): { runner: WasmRunner; loads: string[] } {
+function runner(options: { simd?: boolean; duty?: () => number } = {}): { runner: WasmRunner; loads: string[] } {
   const loads: string[] = [];
   const made = new WasmRunner(async (sha256) => {
     loads.push(sha256);
@@ -157,6 +157,29 @@ describe("WasmRunner", () => {
     expect(fractions.at(-1)).toBeLessThan(1);
     expect(ticks).toBeGreaterThan(3);
     expect(answer.computeMs).toBeGreaterThan(20);
+  });
+
+  it("rests as its duty asks, counts the rest, and still stops when told", async () => {
+    const at = async (duty: number) => {
+      const { runner: resting } = runner({ duty: () => duty });
+      const startedMs = performance.now();
+      const { computeMs, partial } = await resting.run(grain(0, 40, { spin: 4_000_000 }), never);
+      return { computeMs, wallMs: performance.now() - startedMs, sum: read(partial).sum };
+    };
+    const all = await at(1);
+    const quarter = await at(0.25);
+    expect(quarter.sum).toBe(all.sum);
+    // Noise of the machine is far less than the factor of four.
+    expect(quarter.wallMs).toBeGreaterThan(2 * all.wallMs);
+    expect(quarter.computeMs).toBeGreaterThan(2 * all.computeMs);
+    const abort = new AbortController();
+    const { runner: stopped } = runner({ duty: () => 0.05 });
+    setTimeout(() => abort.abort(), 50);
+    const startedMs = performance.now();
+    await expect(stopped.run(grain(0, 1e6, { spin: 4_000_000 }), abort.signal)).rejects.toMatchObject({
+      name: "AbortError",
+    });
+    expect(performance.now() - startedMs).toBeLessThan(2_000);
   });
 
   it("stops when told, and computes the next grain rightly", async () => {

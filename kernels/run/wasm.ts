@@ -23,7 +23,7 @@ export interface WasmGrain {
 
 export interface WasmAnswer {
   partial: Uint8Array;
-  /** Time that the kernel ran, without the pauses between steps. */
+  /** Time that the kernel ran, and that it rested where a duty below 1 asked for it; without the turns between steps. */
   computeMs: number;
   /** SHA-256 of the kernel file that ran. */
   build: string;
@@ -32,6 +32,9 @@ export interface WasmAnswer {
 /** Instances kept, each with its own memory. */
 const INSTANCES_MAX = 8;
 const MODULES_MAX = 32;
+const dutyMin = 0.05;
+/** Between two steps: an abort is heard within this time. */
+const restMsMax = 400;
 
 /** A function of i32x4 type: `(func (result v128) i32.const 0 i32x4.splat)`. */
 const simdProbe = Uint8Array.of(
@@ -54,6 +57,8 @@ interface Kept {
 export interface WasmRunnerOptions {
   /** Which build to prefer; what the engine can do when left out. */
   simd?: boolean;
+  /** Share of the time that this thread may compute, asked after each step: it rests for the remainder. 1 when left out. */
+  duty?: () => number;
 }
 
 export class WasmRunner {
@@ -65,7 +70,7 @@ export class WasmRunner {
   /** `loadFile` answers the bytes of a kernel file, checked against their hash. */
   constructor(
     private readonly loadFile: (sha256: string) => Promise<Uint8Array>,
-    options: WasmRunnerOptions = {},
+    private readonly options: WasmRunnerOptions = {},
   ) {
     this.#role = (options.simd ?? hasSimd()) ? "wasm-simd" : "wasm-scalar";
   }
@@ -90,7 +95,8 @@ export class WasmRunner {
         if (done) break;
         const fraction = onFraction ? instance.fraction() : null;
         if (fraction !== null) onFraction?.(fraction);
-        await turns.next();
+        // A rest counts as computing: it is what this thread's time amounts to, and slices are sized by it.
+        computeMs += await this.#rest(ms, turns);
       }
       const partial = instance.partial();
       this.#giveBack(kept);
@@ -102,6 +108,19 @@ export class WasmRunner {
     } finally {
       turns.close();
     }
+  }
+
+  /** Gives way to messages, and rests as long as the duty asks. Answers how long, in milliseconds. */
+  async #rest(stepMs: number, turns: Turns): Promise<number> {
+    const duty = this.options.duty?.() ?? 1;
+    if (duty >= 1) {
+      await turns.next();
+      return 0;
+    }
+    const before = performance.now();
+    const restMs = Math.min(restMsMax, stepMs * (1 / Math.max(dutyMin, duty) - 1));
+    await new Promise((resolve) => setTimeout(resolve, restMs));
+    return performance.now() - before;
   }
 
   async #take(grain: WasmGrain): Promise<Kept> {

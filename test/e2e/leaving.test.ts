@@ -1,0 +1,109 @@
+/** How a tab goes: closed, hidden, crashed (frozen: sleeping.test.ts); and what becomes of what it had been given. */
+import type { Browser, BrowserContext, Page } from "playwright";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import type { NetworkStatus } from "../../protocol/rest.ts";
+import { launchChromium } from "../../scripts/chromium.mjs";
+import { getJson, type RunningGrid, startGrid, submit, until } from "./grid-process.ts";
+
+let grid: RunningGrid;
+let browser: Browser;
+let context: BrowserContext;
+let page: Page;
+
+const viewOf = (): Promise<{ phase: string; release: string | null; meters: { backend: string }[] }> =>
+  page.evaluate(() => {
+    const { view } = (window as never as { queztl: { view: never } }).queztl;
+    return JSON.parse(JSON.stringify(view));
+  });
+const phase = async (): Promise<string> => (await viewOf()).phase;
+/** Leases that tabs hold, as the coordinator counts them. */
+const held = async (): Promise<number> =>
+  (await getJson<NetworkStatus>(`${grid.url}/api/v1.2/network/status`)).nodes
+    .filter((node) => node.kind === "tab")
+    .reduce((sum, node) => sum + node.leases.length, 0);
+
+async function donate(): Promise<void> {
+  await page.getByTestId("donate-button").click();
+  await until(async () => (await phase()) === "computing" && (await held()) > 0, 20_000, grid.output);
+}
+/** Milliseconds from `startedMs` until nothing is held. */
+async function freedWithin(ms: number, startedMs = performance.now()): Promise<number> {
+  await until(async () => (await held()) === 0, ms);
+  return performance.now() - startedMs;
+}
+
+beforeAll(async () => {
+  grid = await startGrid();
+  browser = await launchChromium();
+  // More than enough for all that follows.
+  await submit(grid, { workload_type: "monte_carlo", payload: { iterations: 1e12 }, priority: 5 });
+});
+afterAll(async () => {
+  await browser?.close();
+  await grid?.end();
+});
+beforeEach(async () => {
+  context = await browser.newContext();
+  page = await context.newPage();
+  await page.goto(grid.url);
+  await page.getByTestId("donate-button").waitFor();
+});
+afterEach(() => context.close());
+
+it("a closed tab holds nothing after a second, also when its worker has no time for a word", async () => {
+  // Workers that cannot be reached any more: only the page's beacon is left to tell.
+  await page.evaluate(() => {
+    const silence = (): void => {
+      Worker.prototype.postMessage = () => {};
+    };
+    addEventListener("pagehide", silence, { capture: true });
+  });
+  await donate();
+  const { release } = await viewOf();
+  const closedMs = performance.now();
+  await page.close();
+  const freedMs = await freedWithin(2_000, closedMs);
+  console.log(`freed ${Math.round(freedMs)} ms after the tab closed`);
+  expect(freedMs).toBeLessThan(1_000);
+  const again = { method: "POST", body: JSON.stringify({ release: `${release}x` }) };
+  const headers = { "content-type": "application/json" };
+  expect((await fetch(`${grid.url}/api/v1.2/node/departure`, { ...again, headers })).status).toBe(403);
+});
+
+it("a hidden tab pauses and says why, unless its owner ticks that it goes on", async () => {
+  await donate();
+  const show = (state: "hidden" | "visible"): Promise<void> =>
+    page.evaluate((value) => {
+      Object.defineProperty(document, "visibilityState", { configurable: true, get: () => value });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, state);
+  await show("hidden");
+  await freedWithin(2_000);
+  await until(async () => (await page.getByTestId("status").innerText()).includes("another tab or window"), 3_000);
+  await page.getByTestId("when-hidden").check();
+  await until(async () => (await held()) > 0, 5_000);
+  await page.getByTestId("when-hidden").uncheck();
+  await freedWithin(2_000);
+  await show("visible");
+  await until(async () => (await held()) > 0, 5_000);
+});
+
+it("a crash is noticed at the next start: told, and with fewer threads; the owner may wave it off", async () => {
+  await page.getByTestId("threads").fill("2");
+  await donate();
+  expect((await viewOf()).meters).toHaveLength(2);
+  const crashed = new Promise((resolve) => page.once("crash", resolve));
+  await page.goto("chrome://crash").catch(() => {});
+  await crashed;
+  page = await context.newPage();
+  await page.goto(grid.url);
+  await donate();
+  expect(await page.getByTestId("plan-note").innerText()).toContain("ended while it computed");
+  expect((await viewOf()).meters).toHaveLength(1);
+  await page.getByTestId("forget-crashes").click();
+  await until(async () => (await viewOf()).meters.length === 2, 3_000);
+  // An end that is said is no crash.
+  await page.reload();
+  await donate();
+  expect(await page.getByTestId("plan-note").count()).toBe(0);
+});
