@@ -1,0 +1,96 @@
+/** A browser's identity: one computing tab, kept over reloads, and taken along only when its owner asked for that. */
+import { readFileSync } from "node:fs";
+import type { Browser, BrowserContext, Page } from "playwright";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { NetworkStatus } from "../../protocol/rest.ts";
+import { launchChromium } from "../../scripts/chromium.mjs";
+import { getJson, type RunningGrid, startGrid, until } from "./grid-process.ts";
+
+let grid: RunningGrid;
+let browser: Browser;
+
+const online = async (): Promise<string[]> =>
+  (await getJson<NetworkStatus>(`${grid.url}/api/v1.2/network/status`)).nodes
+    .filter((node) => node.online)
+    .map((node) => node.node_id);
+async function open(context: BrowserContext): Promise<Page> {
+  const page = await context.newPage();
+  await page.goto(grid.url);
+  await page.getByTestId("donate-button").waitFor();
+  return page;
+}
+async function nodeOf(page: Page): Promise<string> {
+  await page.getByTestId("donate-button").click();
+  await until(async () => (await online()).length === 1, 15_000, grid.output);
+  const [node] = await online();
+  return node as string;
+}
+async function stop(page: Page): Promise<void> {
+  await page.getByTestId("stop-button").click();
+  await until(async () => (await online()).length === 0, 3_000);
+}
+
+beforeAll(async () => {
+  grid = await startGrid();
+  browser = await launchChromium();
+});
+afterAll(async () => {
+  await browser?.close();
+  await grid?.end();
+});
+
+it("a second tab shows the first instead of computing twice, and takes over after it", async () => {
+  const context = await browser.newContext();
+  const first = await open(context);
+  const node = await nodeOf(first);
+  const second = await open(context);
+  await second.getByTestId("donate-button").click();
+  await second.getByTestId("other-tab").waitFor();
+  expect(await online()).toEqual([node]);
+  expect(second.workers()).toHaveLength(0);
+  await second.getByTestId("stop-other").click();
+  await until(async () => (await online()).length === 0, 3_000);
+  expect(await nodeOf(second)).toBe(node);
+  await context.close();
+});
+
+it("stays in its browser, unless its owner makes one that can be saved and brings it elsewhere", async () => {
+  const home = await browser.newContext();
+  const page = await open(home);
+  page.on("dialog", (dialog) => void dialog.accept());
+  const fixed = await nodeOf(page);
+  await stop(page);
+  await page.getByTestId("identity").locator("summary").click();
+  expect(await page.getByTestId("identity-save").count()).toBe(0);
+  const kept = await page.evaluate(async () => {
+    const opened = indexedDB.open("queztl");
+    await new Promise((resolve) => opened.addEventListener("success", resolve));
+    const get = opened.result.transaction("identities").objectStore("identities").get(0);
+    await new Promise((resolve) => get.addEventListener("success", resolve));
+    opened.result.close();
+    const { privateKey } = get.result as { privateKey: CryptoKey };
+    return { extractable: privateKey.extractable, fields: Object.keys(get.result).sort() };
+  });
+  expect(kept).toEqual({ extractable: false, fields: ["privateKey", "publicKey"] });
+
+  await page.getByTestId("identity-portable").click();
+  await page.getByTestId("identity-save").waitFor();
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByTestId("identity-save").click()]);
+  const buffer = readFileSync(await download.path());
+  const portable = await nodeOf(page);
+  expect(portable).not.toBe(fixed);
+  await stop(page);
+  await home.close();
+
+  const elsewhere = await browser.newContext();
+  const other = await open(elsewhere);
+  await other.getByTestId("identity").locator("summary").click();
+  await other
+    .getByTestId("identity-file")
+    .setInputFiles({ name: "x.json", mimeType: "application/json", buffer: Buffer.from("{}") });
+  await until(async () => (await other.getByTestId("identity-told").innerText()).includes("no identity"), 2_000);
+  await other.getByTestId("identity-file").setInputFiles({ name: "i.json", mimeType: "application/json", buffer });
+  await until(async () => (await other.getByTestId("identity").getAttribute("data-portable")) === "true", 3_000);
+  expect(await nodeOf(other)).toBe(portable);
+  await elsewhere.close();
+});
