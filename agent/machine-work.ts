@@ -190,7 +190,7 @@ export function onResultUnsigned(state: AgentState, seq: number, now: number, ou
   const words: NodeMessage = { type: "fail", lease: result.lease, grain: result.lo, reason: "internal", message };
   const lease = state.leases.get(result.lease);
   if (lease) endWith(state, lease, words, true, now, out);
-  else if (canSend(state)) out.push({ type: "send", messages: [words] });
+  else sayLast(state, result.lease, words, out);
   sayDeferred(state, seq, out);
   fillSlots(state, out);
 }
@@ -232,7 +232,12 @@ function endWith(
 ): void {
   flushLease(state, lease, now, out);
   dropLease(state, lease, out, abort);
-  const before = [...state.signing].filter((seq) => state.unacknowledged.get(seq)?.lease === lease.message.lease);
+  sayLast(state, lease.message.lease, words, out);
+}
+
+/** Says the last words of a lease, after those of its results that still wait for their signature. */
+function sayLast(state: AgentState, lease: string, words: NodeMessage, out: AgentEffect[]): void {
+  const before = [...state.signing].filter((seq) => state.unacknowledged.get(seq)?.lease === lease);
   if (before.length > 0) state.deferred.push({ seqs: new Set(before), words });
   else if (canSend(state)) out.push({ type: "send", messages: [words] });
 }

@@ -217,6 +217,22 @@ describe("leases", () => {
     expect(world.computing.get("wasm/0")?.lease.lease).toBe(second);
   });
 
+  it("says so of a lease that is finished only after its other results", () => {
+    const world = new World().online();
+    const lease = world.lease(2);
+    world.computed("wasm/0", 3_000);
+    world.wait(3_000);
+    world.computed();
+    expect(world.signing).toHaveLength(2);
+    world.unsigned();
+    expect(world.said("fail")).toEqual([]);
+    world.sign();
+    expect(world.sent.slice(-2)).toMatchObject([
+      { type: "result", lo: 1, hi: 2 },
+      { type: "fail", lease, grain: 0, reason: "internal" },
+    ]);
+  });
+
   it.each<[string, (world: World) => void, Partial<NodeMessage>]>([
     ["without a slot", (w) => w.lease(1, "webgpu"), { type: "release", reason: "slot_lost" }],
     [

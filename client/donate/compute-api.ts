@@ -47,6 +47,9 @@ export type GpuCapabilities = NonNullable<Capabilities["gpu"]>;
 export type GpuProbe = { ok: true; gpu: GpuCapabilities } | { ok: false; message: string };
 
 export interface GpuApi extends ComputeApi {
-  /** Finds an adapter and opens a device; `onLost` is called once if that device is lost. */
-  open(allowSoftware: boolean, onLost: (message: string) => void): Promise<GpuProbe>;
+  /**
+   * Finds an adapter and opens a device; `onLost` is called once if that device is lost. `chunkShare`, above 0 to 1,
+   * shortens what it computes at a time.
+   */
+  open(allowSoftware: boolean, chunkShare: number, onLost: (message: string) => void): Promise<GpuProbe>;
 }

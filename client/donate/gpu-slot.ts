@@ -1,5 +1,5 @@
 /**
- * The GPU as one slot: found once, reopened once after a loss, given up after the second. Every change is
+ * The GPU as one slot: found once, reopened once after a loss, with chunks of half the length, given up after the second. Every change is
  * told with a sentence for the owner.
  */
 import * as Comlink from "comlink";
@@ -58,7 +58,7 @@ export class GpuSlot {
     });
     try {
       const lost = Comlink.proxy((message: string) => this.#lost(message));
-      const probe = await Promise.race([this.#slot.api().open(this.allowSoftware, lost), late]);
+      const probe = await Promise.race([this.#slot.api().open(this.allowSoftware, 1 / 2 ** this.#losses, lost), late]);
       if (probe.ok) {
         this.#capabilities = probe.gpu;
         this.view = { state: "on", message: "", name: probe.gpu.name || probe.gpu.vendor || "GPU" };

@@ -1,6 +1,7 @@
 /** The graphics processor of a tab: runs WGSL kernels. */
 import { KernelError } from "../../kernels/run/errors.ts";
 import { GpuRunner } from "../../kernels/run/gpu.ts";
+import { GpuPaces } from "../../kernels/run/gpu-chunks.ts";
 import { openGpu } from "../../kernels/run/gpu-device.ts";
 import type { GpuApi, GpuProbe } from "./compute-api.ts";
 import { avoidEval } from "./jitless.ts";
@@ -12,10 +13,11 @@ avoidEval();
 let runner: GpuRunner | null = null;
 
 class GpuService extends KernelService implements GpuApi {
-  async open(allowSoftware: boolean, onLost: (message: string) => void): Promise<GpuProbe> {
+  async open(allowSoftware: boolean, chunkShare: number, onLost: (message: string) => void): Promise<GpuProbe> {
     const opened = await openGpu(navigator.gpu, allowSoftware);
     if (!opened.ok) return opened;
-    runner = new GpuRunner(opened.device, (sha256) => fetchByHash(`/k/${sha256}.wgsl`, sha256));
+    const load = (sha256: string) => fetchByHash(`/k/${sha256}.wgsl`, sha256);
+    runner = new GpuRunner(opened.device, load, new GpuPaces(chunkShare));
     void opened.device.lost.then((info) => {
       runner = null;
       onLost(info.message || info.reason || "the driver gave no reason");

@@ -82,13 +82,15 @@ test("a failure carries its reason and its grain", async () => {
 
 test("a lost GPU is opened once more, then given up with a reason", async () => {
   const told: string[] = [];
+  const shares: number[] = [];
   let lose: (message: string) => void = () => {};
   const probe: GpuProbe = {
     ok: true,
     gpu: { name: "card", vendor: "v", architecture: "a", software: false, vramBytes: null, features: [], limits: {} },
   };
   const api: Partial<GpuApi> = {
-    open: async (_software, onLost) => {
+    open: async (_software, chunkShare, onLost) => {
+      shares.push(chunkShare);
       lose = onLost;
       return probe;
     },
@@ -116,6 +118,8 @@ test("a lost GPU is opened once more, then given up with a reason", async () => 
   expect(gpu.capabilities).toBeNull();
   expect(told[1]).toContain("second");
   await expect(gpu.run(run, new AbortController().signal, () => {})).rejects.toMatchObject({ reason: "device_lost" });
+  // After the loss, with chunks of half the length.
+  expect(shares).toEqual([1, 0.5]);
 });
 
 test("a software adapter is no GPU, and the page is told why", async () => {

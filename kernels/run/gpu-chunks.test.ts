@@ -101,6 +101,15 @@ describe("the pace", () => {
     expect(taken.at(-1)).toBeLessThanOrEqual(50 + latencyMs);
   });
 
+  it("keeps to half of that for a device that was lost once", () => {
+    const paces = new GpuPaces(0.5);
+    for (let buffer = 0; buffer < 20; buffer++) {
+      const invocations = paces.budget("a");
+      paces.note("a", invocations, invocations / 1e4);
+    }
+    expect(paces.budget("a") / 1e4).toBeCloseTo(25, 0);
+  });
+
   it("shrinks at once when a buffer took too long, a short one too", () => {
     const paces = new GpuPaces();
     paces.note("a", 4096, 1);

@@ -70,6 +70,9 @@ export function paceKey(build: string, workload: Workload, run: GrainRun): strin
 export class GpuPaces {
   readonly #paces = new Map<string, number>();
 
+  /** `share`, above 0 to 1, shortens the command buffers, for a device that was lost under longer ones. */
+  constructor(private readonly share = 1) {}
+
   budget(key: string): number {
     return this.#paces.get(key) ?? FIRST_INVOCATIONS;
   }
@@ -78,8 +81,9 @@ export class GpuPaces {
   note(key: string, invocations: number, ms: number): void {
     const budget = this.budget(key);
     // A last, short buffer says little about a full one, unless it took too long.
-    if (invocations < budget / 2 && ms < TARGET_MS) return;
-    const fitting = Math.floor((invocations * TARGET_MS) / Math.max(ms, 0.05));
+    const targetMs = TARGET_MS * this.share;
+    if (invocations < budget / 2 && ms < targetMs) return;
+    const fitting = Math.floor((invocations * targetMs) / Math.max(ms, 0.05));
     if (this.#paces.size >= PACES_MAX && !this.#paces.has(key)) this.#paces.clear();
     this.#paces.set(key, Math.max(INVOCATIONS_MIN, Math.min(fitting, budget * GROWTH_MAX, INVOCATIONS_MAX)));
   }

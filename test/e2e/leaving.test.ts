@@ -88,6 +88,27 @@ it("a hidden tab pauses and says why, unless its owner ticks that it goes on", a
   await until(async () => (await held()) > 0, 5_000);
 });
 
+it("rests on a low battery, and goes on when it is plugged in; where no battery is told it computes", async () => {
+  await page.addInitScript(() => {
+    const battery = Object.assign(new EventTarget(), { charging: true, level: 0.2 });
+    Object.assign(navigator, { getBattery: async () => battery });
+    (window as never as { battery: unknown }).battery = battery;
+  });
+  await page.reload();
+  await donate();
+  const plug = (charging: boolean): Promise<void> =>
+    page.evaluate((plugged) => {
+      const { battery } = window as never as { battery: EventTarget & { charging: boolean } };
+      battery.charging = plugged;
+      battery.dispatchEvent(new Event("chargingchange"));
+    }, charging);
+  await plug(false);
+  await freedWithin(2_000);
+  await until(async () => (await page.getByTestId("status").innerText()).includes("battery is at 20 %"), 2_000);
+  await plug(true);
+  await until(async () => (await held()) > 0, 5_000);
+});
+
 it("a crash is noticed at the next start: told, and with fewer threads; the owner may wave it off", async () => {
   await page.getByTestId("threads").fill("2");
   await donate();
@@ -98,12 +119,15 @@ it("a crash is noticed at the next start: told, and with fewer threads; the owne
   page = await context.newPage();
   await page.goto(grid.url);
   await donate();
-  expect(await page.getByTestId("plan-note").innerText()).toContain("ended while it computed");
+  // Other notes may stand there too: a busy machine is one whose frames come late.
+  const careful = (): Promise<number> =>
+    page.getByTestId("plan-note").filter({ hasText: "ended while it computed" }).count();
+  expect(await careful()).toBe(1);
   expect((await viewOf()).meters).toHaveLength(1);
   await page.getByTestId("forget-crashes").click();
   await until(async () => (await viewOf()).meters.length === 2, 3_000);
   // An end that is said is no crash.
   await page.reload();
   await donate();
-  expect(await page.getByTestId("plan-note").count()).toBe(0);
+  expect(await careful()).toBe(0);
 });
