@@ -114,7 +114,8 @@ function coverWith(
     { type: "ack", connection: node.connection as number, seq: message.seq, rejected: null },
   ];
   if (job.judged) {
-    afterwards.push({
+    // The judge works while the result is made durable. Should the commit fail, its room is dropped with the core.
+    out.push({
       type: "judge",
       request: {
         type: "take",

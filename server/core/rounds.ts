@@ -23,14 +23,7 @@ export function afterConfirmation(
   for (const [lo, hi] of ranges) grains += hi - lo;
   count(state, job, result, grains);
   if (job.judged) {
-    // After the commit that carries the verdict, and so after the judge took the partials.
-    out.push({
-      type: "commit",
-      writes: [],
-      afterwards: [
-        { type: "judge", request: { type: "merge", job: job.id, round: job.round, result: result.id, ranges } },
-      ],
-    });
+    out.push({ type: "judge", request: { type: "merge", job: job.id, round: job.round, result: result.id, ranges } });
   }
   finishIfComplete(state, job, now, out);
 }
@@ -73,11 +66,7 @@ export function finishRound(state: CoreState, job: Job, now: number, out: Effect
   syncRunnable(state, job);
   dropLeases(state, job, "done", out);
   if (job.judged) {
-    out.push({
-      type: "commit",
-      writes: [],
-      afterwards: [{ type: "judge", request: { type: "finish", job: job.id, round: job.round } }],
-    });
+    out.push({ type: "judge", request: { type: "finish", job: job.id, round: job.round } });
   } else {
     endJob(state, job, "completed", null, { output: null, outputBlob: null }, now, out);
   }

@@ -23,6 +23,8 @@ interface Thread {
 export class JudgePool implements JudgePort {
   readonly #threads: Thread[] = [];
   readonly #places = new Map<string, Thread>();
+  /** Jobs whose output or next round is being made. */
+  readonly #finishing = new Set<string>();
   #closed = false;
 
   constructor(
@@ -34,7 +36,9 @@ export class JudgePool implements JudgePort {
 
   request(request: JudgeRequest, open: () => JudgeOpen | null): void {
     const thread = this.#placeOf(request.job);
+    if (request.type === "finish") this.#finishing.add(request.job);
     if (request.type === "forget") {
+      this.#finishing.delete(request.job);
       this.#places.delete(request.job);
       if (thread.jobs.delete(request.job)) this.#post(thread, request);
       return;
@@ -47,6 +51,11 @@ export class JudgePool implements JudgePort {
       this.#post(thread, opening);
     }
     this.#post(thread, request);
+  }
+
+  /** Jobs whose output, or next round, is being made now. */
+  get finishing(): number {
+    return this.#finishing.size;
   }
 
   async close(): Promise<void> {
@@ -78,7 +87,7 @@ export class JudgePool implements JudgePort {
     const worker = spawnThread(new URL("./thread.ts", import.meta.url), null);
     const thread: Thread = { worker, jobs: new Map(), outbox: [] };
     worker.on("message", (answers: JudgeAnswer[]) => {
-      for (const answer of answers) this.onAnswer(answer);
+      for (const answer of answers) this.#onAnswer(answer);
     });
     worker.on("error", () => {});
     worker.on("exit", (code) => this.#onExit(thread, code));
@@ -91,7 +100,14 @@ export class JudgePool implements JudgePort {
     this.#threads[this.#threads.indexOf(thread)] = this.#start();
     for (const job of thread.jobs.keys()) {
       this.#places.delete(job);
-      this.onAnswer({ type: "judge.failed", job, message: `The judge thread ended with code ${code}.` });
+      this.#onAnswer({ type: "judge.failed", job, message: `The judge thread ended with code ${code}.` });
     }
+  }
+
+  #onAnswer(answer: JudgeAnswer): void {
+    if (answer.type === "finished" || answer.type === "next" || answer.type === "judge.failed") {
+      this.#finishing.delete(answer.job);
+    }
+    this.onAnswer(answer);
   }
 }

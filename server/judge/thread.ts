@@ -9,6 +9,8 @@ const port = parentPort;
 
 const rooms = new Map<string, Promise<JudgeRoom>>();
 const failed = new Set<string>();
+/** By URL: a few for each workload. */
+const modules = new Map<string, Promise<unknown>>();
 /** Work of one job is done in the order of its arrival. */
 let line: Promise<void> = Promise.resolve();
 
@@ -45,9 +47,16 @@ async function handle(item: ToJudge): Promise<JudgeAnswer | null> {
 }
 
 async function openRoom(open: JudgeOpen): Promise<JudgeRoom> {
-  const [{ default: workload }, { default: host }] = (await Promise.all([
-    import(open.workloadModule),
-    import(open.hostModule),
-  ])) as [{ default: Workload }, { default: Host }];
+  const [workload, host] = await Promise.all([load<Workload>(open.workloadModule), load<Host>(open.hostModule)]);
   return new JudgeRoom(open, workload, host);
+}
+
+/** An import of what is loaded already still takes half a millisecond where a loader stands before it. */
+function load<T>(module: string): Promise<T> {
+  let loading = modules.get(module) as Promise<T> | undefined;
+  if (!loading) {
+    loading = import(module).then(({ default: value }) => value as T);
+    modules.set(module, loading);
+  }
+  return loading;
 }

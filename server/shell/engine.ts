@@ -166,6 +166,7 @@ export class Engine {
       flush: () => this.#connections.flush(),
       fatal: (error) => void this.#onFatal(error),
       now: () => Date.now(),
+      expecting: () => this.#judge.finishing > 0,
       onCommit: (ms, writes) => this.options.onCommit?.(ms, writes),
     });
     for (const { id, reason } of recovered.lost) {

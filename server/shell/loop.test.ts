@@ -19,7 +19,7 @@ const tick: CoreEvent = { type: "tick" };
 let commits: { resolve(): void }[] = [];
 let flushes = 0;
 
-function aLoop(): CoreLoop {
+function aLoop(expecting = (): boolean => false): CoreLoop {
   return new CoreLoop(createState(), {
     core: { ticket: () => "t" },
     commit: () => new Promise((resolve) => commits.push({ resolve })),
@@ -34,6 +34,7 @@ function aLoop(): CoreLoop {
       throw error;
     },
     now: () => 0,
+    expecting,
   });
 }
 
@@ -76,4 +77,30 @@ it("does not wait for a commit that takes long", () => {
   vi.advanceTimersByTime(50);
   loop.dispatch(tick);
   expect(steps).toEqual(["tick", "place"]);
+});
+
+it("holds a commit for an answer that is due, so that one sync serves both", () => {
+  let due = true;
+  const loop = aLoop(() => due);
+  loop.write([aWrite]);
+  expect(commits).toHaveLength(0);
+  due = false;
+  loop.dispatch(tick);
+  expect(commits).toHaveLength(1);
+});
+
+it("holds no commit for long, whatever is due, and each batch once", async () => {
+  vi.useFakeTimers();
+  const loop = aLoop(() => true);
+  for (let batch = 1; batch <= 2; batch++) {
+    loop.write([aWrite]);
+    vi.advanceTimersByTime(1);
+    loop.dispatch(tick);
+    expect(commits).toHaveLength(batch - 1);
+    vi.advanceTimersByTime(1);
+    expect(commits).toHaveLength(batch);
+    commits.at(-1)?.resolve();
+    await Promise.resolve();
+    await Promise.resolve();
+  }
 });

@@ -21,6 +21,11 @@ export interface LoopPorts {
   /** The record failed: everything in memory is void. */
   fatal(error: unknown): void;
   now(): number;
+  /**
+   * Whether an answer is due within a fraction of a millisecond whose writes belong in the next commit. A commit then
+   * waits for the next turn, but not for longer than `holdMsMax`.
+   */
+  expecting?(): boolean;
   /** For metrics: a batch became durable. */
   onCommit?(ms: number, writes: number): void;
 }
@@ -42,6 +47,9 @@ export type Hook = (error?: StoreError) => void;
  */
 const placeWaitMsMax = 20;
 
+/** A commit that waits for an expected answer saves a sync of its own for that answer; longer, and it costs more. */
+const holdMsMax = 2;
+
 const overtaken = (): StoreError => new StoreError("unknown", "The record failed before this was known to be durable.");
 
 const emptyBatch = (): Batch => ({ writes: [], afterwards: [], events: [], hooks: [] });
@@ -50,6 +58,8 @@ export class CoreLoop {
   #gathering = emptyBatch();
   #committing: Batch | null = null;
   #commitStartedMs = 0;
+  #holding: NodeJS.Timeout | null = null;
+  #held = false;
   #dead = false;
   #inTurn = false;
   readonly #entropy = new Uint32Array(256);
@@ -169,6 +179,7 @@ export class CoreLoop {
 
   #commit(): void {
     if (this.#dead || this.#committing || this.#gathering.writes.length === 0) return;
+    if (this.#hold()) return;
     const batch = this.#take();
     this.#committing = batch;
     this.#commitStartedMs = performance.now();
@@ -178,6 +189,22 @@ export class CoreLoop {
         if (!this.#dead) this.ports.fatal(error);
       },
     );
+  }
+
+  /** One hold for each batch: whoever keeps answering late must not keep a batch from being written. */
+  #hold(): boolean {
+    if (!this.#held && this.ports.expecting?.()) {
+      this.#holding ??= setTimeout(() => {
+        this.#holding = null;
+        this.#held = true;
+        this.#commit();
+      }, holdMsMax);
+      return true;
+    }
+    if (this.#holding) clearTimeout(this.#holding);
+    this.#holding = null;
+    this.#held = false;
+    return false;
   }
 
   #committed(batch: Batch, ms: number): void {
