@@ -115,7 +115,7 @@ export interface GpuProgram<Payload> {
   decode(payload: Payload, round: number, lo: number, hi: number, output: Uint8Array): Uint8Array;
 }
 
-export interface Workload<Payload = unknown, Task = unknown> {
+export interface Workload<Payload = unknown, Task = unknown, Result = unknown> {
   /** Wire name, as "monte_carlo". */
   type: string;
   title: string;
@@ -141,6 +141,8 @@ export interface Workload<Payload = unknown, Task = unknown> {
   inputs?(payload: Payload, lo: number, hi: number): Uint8Array;
   /** What a volunteer's page may show of a partial, as one short line. */
   describe?(payload: Payload, partial: Uint8Array): string;
+  /** Never set: it carries the type of what `Host.finish` gives to programs that submit (client/sdk). */
+  readonly resultType?: Result;
 }
 
 export interface Round {
@@ -168,7 +170,9 @@ export interface Host<Payload = unknown, Partial = unknown, Output = unknown> {
 }
 
 /** Identity with inference, so that a workload's types are checked where it is written. */
-export const defineWorkload = <Payload, Task>(workload: Workload<Payload, Task>): Workload<Payload, Task> => workload;
+export const defineWorkload = <Payload, Task, Result = unknown>(
+  workload: Workload<Payload, Task, Result>,
+): Workload<Payload, Task, Result> => workload;
 export const defineHost = <Payload, Partial, Output>(
   host: Host<Payload, Partial, Output>,
 ): Host<Payload, Partial, Output> => host;

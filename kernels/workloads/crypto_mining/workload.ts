@@ -1,6 +1,7 @@
 /** SHA-256d block-header search, as proof-of-work mining does it. */
 import { type Belief, defineWorkload } from "../../contract.ts";
 import { gpu } from "./gpu.ts";
+import type { SearchResult } from "./host.ts";
 import { decodePartial, paramsOf } from "./layout.ts";
 import {
   grainTasksOf,
@@ -39,7 +40,7 @@ const belief: Belief = {
   },
 };
 
-export default defineWorkload<MiningPayload, NonceRange>({
+export default defineWorkload<MiningPayload, NonceRange, SearchResult>({
   type: "crypto_mining",
   title: "SHA-256 search",
   summary: "Searches the nonces of a block header for a double SHA-256 hash below a target, as Bitcoin mining does.",

@@ -3,6 +3,7 @@ import { type Belief, defineWorkload } from "../../contract.ts";
 import { difference, disagreement, gpuSuits } from "./belief.ts";
 import { estimateOf } from "./estimate.ts";
 import { gpu } from "./gpu.ts";
+import type { MonteCarloResult } from "./host.ts";
 import { decodeTally, wasmParams } from "./layout.ts";
 import { batchOf, type MonteCarloPayload, modelOf, operationsPerPath, pathsOf, payloadSchema } from "./payload.ts";
 
@@ -35,7 +36,7 @@ const exact: Belief = { kind: "exact", certificate: "none", disagreement: differ
 
 const black = { spot: 100, strike: 100, rate: 0.05, volatility: 0.2, maturity: 1 };
 
-export default defineWorkload<MonteCarloPayload, Batch>({
+export default defineWorkload<MonteCarloPayload, Batch, MonteCarloResult>({
   type: "monte_carlo",
   title: "Monte Carlo",
   summary: "Estimates pi or the price of an option from independent random paths, with a stated standard error.",

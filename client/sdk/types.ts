@@ -1,0 +1,64 @@
+/** What each workload takes and gives, derived from the registry: a new workload is typed without a line here. */
+import type { Workload } from "../../kernels/contract.ts";
+import type * as registry from "../../kernels/registry.ts";
+import type { JobEvent, JobResult, JobState, SubmitAnswer, WorkloadType } from "../../protocol/rest.ts";
+
+type Registry = typeof registry;
+
+/** Wire names of the workloads that this version knows. */
+export type WorkloadName = keyof Registry;
+
+/** What a workload is asked; `unknown` for one that this version does not know. */
+export type PayloadOf<Type extends string> = Type extends WorkloadName
+  ? Registry[Type] extends Workload<infer Payload, infer _Task, infer _Result>
+    ? Payload
+    : never
+  : unknown;
+
+/** What a workload answers; `unknown` for one that this version does not know. */
+export type ResultOf<Type extends string> = Type extends WorkloadName
+  ? Registry[Type] extends Workload<infer _Payload, infer _Task, infer Result>
+    ? Result
+    : never
+  : unknown;
+
+/** A finished job: its result, and how that was verified. */
+export type JobReport<Result> = Omit<JobResult, "result"> & { result: Result };
+
+/** An event of a job, with its number. `progress({ after: id })` goes on behind it. */
+export type ProgressEvent = JobEvent & { id: string };
+
+/** The coordinator's answer to a submission; `replayed` when its idempotency key named a job that was there before. */
+export type Accepted = SubmitAnswer & { replayed: boolean };
+
+export interface WorkloadTypes {
+  workload_types: WorkloadType[];
+  /** Wire names that have no kernel yet. */
+  planned: string[];
+}
+
+export interface CallOptions {
+  /** Gives the call up, its retries and its waiting included. */
+  signal?: AbortSignal;
+}
+
+export interface SubmitOptions extends CallOptions {
+  /** 1 (whenever) to 10 (first); the coordinator's default is 5. */
+  priority?: number;
+  /**
+   * Names this submission: the same key with the same payload is the same job, from any process, for ever. Without it
+   * each call makes up its own, which covers its own retries.
+   */
+  idempotencyKey?: string;
+}
+
+export interface ProgressOptions extends CallOptions {
+  /** The `id` of the last event seen. */
+  after?: string;
+}
+
+export interface JobFilter extends CallOptions {
+  state?: JobState;
+  workloadType?: string;
+  submitter?: string;
+}
