@@ -45,6 +45,24 @@ class DeafStore extends MemoryStore {
   }
 }
 
+/** Looks up idempotency keys, and opens again, only when told to. */
+class SlowStore extends MemoryStore {
+  readonly lookups: (() => void)[] = [];
+  readonly openings: (() => void)[] = [];
+  #isOpened = false;
+
+  override async open(coordinator: string): Promise<Snapshot> {
+    if (this.#isOpened) await new Promise<void>((resolve) => this.openings.push(resolve));
+    this.#isOpened = true;
+    return super.open(coordinator);
+  }
+
+  override async jobByIdempotencyKey(submitter: string, key: string) {
+    await new Promise<void>((resolve) => this.lookups.push(resolve));
+    return super.jobByIdempotencyKey(submitter, key);
+  }
+}
+
 async function sums(): Promise<Catalog> {
   const kernel = { kernel: "a".repeat(64), files };
   const modules = [new URL("workload.ts", folder).href, new URL("host.ts", folder).href] as const;
@@ -69,13 +87,13 @@ async function start(options: { store?: MemoryStore; blobs?: MemoryBlobs; catalo
   return { coordinator, logged };
 }
 
-const submit = (coordinator: Coordinator, payload: unknown) =>
+const submit = (coordinator: Coordinator, payload: unknown, idempotencyKey: string | null = null) =>
   coordinator.submit({
     workload: "sum",
     payload,
     priority: 5,
     submitter: "local",
-    idempotencyKey: null,
+    idempotencyKey,
     bodyHash: "hash",
   });
 
@@ -136,6 +154,24 @@ describe("a commit that fails", () => {
     await expect(coordinator.keys.save(key)).rejects.toMatchObject({ code: "storage_unavailable" });
     await until(() => coordinator.health().status === "ok");
     expect(coordinator.keys.list()).toEqual([]);
+  });
+
+  it("refuses a submission that was being looked up when the record failed", async () => {
+    const store = new SlowStore();
+    const { coordinator } = await start({ store });
+    const looked = submit(coordinator, { tasks: 100 }, "a key");
+    await until(() => store.lookups.length === 1);
+    store.failNextCommit("unknown");
+    await expect(submit(coordinator, { tasks: 100 })).rejects.toMatchObject({ code: "storage_unavailable" });
+    store.lookups.pop()?.();
+    await expect(looked).rejects.toMatchObject({ code: "storage_unavailable" });
+    await until(() => store.openings.length === 1);
+    store.openings.pop()?.();
+    await until(() => coordinator.health().status === "ok");
+    const again = submit(coordinator, { tasks: 100 }, "a key");
+    await until(() => store.lookups.length === 1);
+    store.lookups.pop()?.();
+    expect((await again).replayed).toBe(false);
   });
 
   it("while the core is being built lets it be built again, once at a time", async () => {

@@ -238,8 +238,8 @@ export class Coordinator implements Grid {
     return () => {};
   }
 
-  subscribeFeed(listener: Parameters<Feed["subscribeFeed"]>[0]): Unsubscribe {
-    return this.#feed.subscribeFeed(listener);
+  subscribeFeed(after: number | null, listener: Parameters<Feed["subscribeFeed"]>[1]): Unsubscribe {
+    return this.#feed.subscribeFeed(after, listener);
   }
 
   kernelFile(sha256: string): Promise<Uint8Array | null> {

@@ -99,6 +99,8 @@ export class Engine {
   /** Dispatches a submission and resolves once the job is durable. Rejects with GridError. */
   submit(event: Extract<CoreEvent, { type: "submit" }>): Promise<void> {
     return new Promise((resolve, reject) => {
+      // The record may have failed since the submission was let in: a loop that ended would never answer.
+      this.assertServing();
       this.#waiters.set(event.job.id, { resolve, reject });
       this.loop.dispatch(event);
     });

@@ -19,6 +19,7 @@ import {
   isFinal,
   type JobOutput,
   type JobQuery,
+  type NumberedFeedEvent,
   type NumberedJobEvent,
   type SubmitRequest,
   type Submitted,
@@ -36,7 +37,9 @@ interface Kept {
 export class FakeGrid implements Grid {
   readonly kept = new Map<string, Kept>();
   readonly files = new Map<string, Uint8Array>();
-  readonly feeds = new Set<(event: FeedEvent) => void>();
+  readonly feeds = new Set<(numbered: NumberedFeedEvent) => void>();
+  /** Changes of the feed so far; all of them are kept. */
+  readonly changes: NumberedFeedEvent[] = [];
   readonly keyRecords = new Map<string, KeyRecord>();
   /** What the next `submit` refuses with. */
   refuse: GridError | null = null;
@@ -147,8 +150,17 @@ export class FakeGrid implements Grid {
     return () => kept.listeners.delete(listener);
   }
 
-  subscribeFeed(listener: (event: FeedEvent) => void): Unsubscribe {
-    listener({ event: "snapshot", status: this.status(), jobs: [...this.kept.values()].map((kept) => kept.job) });
+  /** Tells all feeds of a change. */
+  change(event: FeedEvent): void {
+    const numbered = { id: this.changes.length + 1, event };
+    this.changes.push(numbered);
+    for (const feed of this.feeds) feed(numbered);
+  }
+
+  subscribeFeed(after: number | null, listener: (numbered: NumberedFeedEvent) => void): Unsubscribe {
+    const jobs = [...this.kept.values()].map((kept) => kept.job);
+    if (after !== null && after <= this.changes.length) for (const each of this.changes.slice(after)) listener(each);
+    else listener({ id: this.changes.length, event: { event: "snapshot", status: this.status(), jobs } });
     this.feeds.add(listener);
     return () => this.feeds.delete(listener);
   }

@@ -99,6 +99,12 @@ export interface NumberedJobEvent {
   event: JobEvent;
 }
 
+/** An event of the pages' feed with its number, which rises, also over restarts, and survives as SSE id. */
+export interface NumberedFeedEvent {
+  id: number;
+  event: FeedEvent;
+}
+
 export type Unsubscribe = () => void;
 
 export interface GridHealth {
@@ -144,8 +150,11 @@ export interface Grid {
    * with a final status.
    */
   subscribeJob(id: string, after: number | null, listener: (event: NumberedJobEvent) => void): Unsubscribe;
-  /** The pages' feed: `snapshot` before this returns, then changes at most every 500 ms. */
-  subscribeFeed(listener: (event: FeedEvent) => void): Unsubscribe;
+  /**
+   * The pages' feed: before this returns a `snapshot`, or the changes after `after` where all of them are still kept;
+   * then changes at most every 500 ms.
+   */
+  subscribeFeed(after: number | null, listener: (event: NumberedFeedEvent) => void): Unsubscribe;
 
   /** A kernel file that some open job or the current build pins, by SHA-256 (hex). */
   kernelFile(sha256: string): Promise<Uint8Array | null>;

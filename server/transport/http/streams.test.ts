@@ -123,15 +123,31 @@ test("the live feed: a snapshot, then changes; strangers do not see data", async
   const strangers = await server.ask("/api/v1.2/live", { headers: { "x-forwarded-for": "203.0.113.1" } });
   const { nodes: _, ...status } = server.grid.status();
   const jobs = [...server.grid.kept.values()].map((kept) => kept.job);
-  for (const feed of server.grid.feeds) feed({ event: "change", status, nodes: [], gone_nodes: ["n9"], jobs });
+  server.grid.change({ event: "change", status, nodes: [], gone_nodes: ["n9"], jobs });
   for (const [answer, payload] of [
     [mine, { a: 1 }],
     [strangers, null],
   ] as const) {
     const events = await read(answer, 2);
-    expect(events.map((event) => event.event)).toEqual(["snapshot", "change"]);
+    expect(events.map(({ id, event }) => [id, event])).toEqual([
+      ["0", "snapshot"],
+      ["1", "change"],
+    ]);
     for (const event of events) expect(feedEventSchema.parse(event.data).jobs[0]?.payload).toEqual(payload);
   }
+  await until(() => server.grid.feeds.size === 0);
+});
+
+test("the live feed resumes after Last-Event-ID, and begins with a snapshot where that number is unknown", async () => {
+  const { nodes: _, ...status } = server.grid.status();
+  for (const gone of ["a", "b"])
+    server.grid.change({ event: "change", status, nodes: [], gone_nodes: [gone], jobs: [] });
+  const from = async (id: number) => {
+    const answer = await server.ask("/api/v1.2/live", { headers: { "last-event-id": String(id) } });
+    return (await read(answer, 1)).map((event) => [event.id, event.event]);
+  };
+  expect(await from(1)).toEqual([["2", "change"]]);
+  expect(await from(77)).toEqual([["2", "snapshot"]]);
   await until(() => server.grid.feeds.size === 0);
 });
 

@@ -1,7 +1,7 @@
 /** Event streams: one job's events, and the pages' live feed. */
 import { type FeedEvent, feedEventSchema, jobEventSchema } from "../../../protocol/rest.ts";
 import { type Caller, reads } from "../../access/caller.ts";
-import { isFinal } from "../grid.ts";
+import { isFinal, type NumberedFeedEvent } from "../grid.ts";
 import { encodeEvent, type SseSource } from "../sse.ts";
 import type { HttpContext } from "./api.ts";
 import type { RouteDeps } from "./deps.ts";
@@ -64,7 +64,10 @@ function liveRoute({ api, grid, access, sse }: RouteDeps): void {
       path: "/api/v1.2/live",
       tag: "Streams",
       summary: "The whole grid as pages show it (SSE)",
-      description: "A `snapshot`, then what changed, at most every 500 ms. One stream serves all views of a page.",
+      description:
+        "A `snapshot`, then what changed, at most every 500 ms. One stream serves all views of a browser. Resumes after " +
+        "`Last-Event-ID` without a snapshot, for about half a minute.",
+      headers: { "Last-Event-ID": "Number of the last event seen." },
       answers: {
         200: {
           description: "Events; each `data` is one of these.",
@@ -76,19 +79,20 @@ function liveRoute({ api, grid, access, sse }: RouteDeps): void {
     },
     async ({ c, facts }) => {
       const caller = await access.caller(facts);
-      return openStream(c, sse, (push) => grid.subscribeFeed((event) => push(encode(caller, event))));
+      const after = lastEventId(facts.header("last-event-id"));
+      return openStream(c, sse, (push) => grid.subscribeFeed(after, (numbered) => push(encode(caller, numbered))));
     },
   );
 }
 
 /** Encodes an event once for all who see all of it, and once for all strangers. */
-function encoderByCaller(): (caller: Caller, event: FeedEvent) => Uint8Array {
+function encoderByCaller(): (caller: Caller, numbered: NumberedFeedEvent) => Uint8Array {
   const caches = { all: new WeakMap<FeedEvent, Uint8Array>(), none: new WeakMap<FeedEvent, Uint8Array>() };
-  return (caller, event) => {
+  return (caller, { id, event }) => {
     const cache = caller.scopes.includes("read") ? caches.all : caller.kind === "anonymous" ? caches.none : null;
     const before = cache?.get(event);
     if (before !== undefined) return before;
-    const encoded = encodeEvent({ event: event.event, data: visibleFeed(caller, event) });
+    const encoded = encodeEvent({ id, event: event.event, data: visibleFeed(caller, event) });
     cache?.set(event, encoded);
     return encoded;
   };
