@@ -120,6 +120,7 @@ function parsed(body: string): Partial<Problem> | null {
 export function readRetryAfter(header: string | null, nowMs: number): number | undefined {
   if (header === null) return undefined;
   if (/^\d{1,9}$/.test(header.trim())) return Number(header);
-  const atMs = Date.parse(header);
+  // Date.parse takes almost anything for a date.
+  const atMs = / GMT$/.test(header) ? Date.parse(header) : Number.NaN;
   return Number.isNaN(atMs) ? undefined : Math.max(0, Math.ceil((atMs - nowMs) / 1000));
 }
