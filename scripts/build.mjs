@@ -1,10 +1,10 @@
-/** `npm run build`: kernels, the worker's bundle and the pages, as far as they changed; `--force` builds all anew. */
+/** `npm run build`: kernels, the bundles and the pages, as far as they changed; `--force` builds all anew. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { cache } from "./lib/paths.mjs";
 import { setup } from "./setup.mjs";
 
-const BUILDS = ["kernels", "worker", "pages"];
+const BUILDS = ["kernels", "worker", "cli", "pages"];
 
 /** @param {string[]} args */
 export async function main(args) {
@@ -12,6 +12,6 @@ export async function main(args) {
     for (const name of BUILDS) await rm(join(cache, "setup", `${name}.json`), { force: true });
   }
   await setup();
-  console.log("Built: dist/kernels, dist/worker.mjs, dist/client.");
+  console.log("Built: dist/kernels, dist/worker.mjs, dist/queztl.mjs, dist/queztl-sdk.mjs, dist/client.");
   return 0;
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run dev`: the coordinator, started again when its code or a kernel changes, and the pages by Vite's own server,
- * which puts a change into the open page. Kernels and the worker's bundle are built again when their sources change.
+ * which puts a change into the open page. Kernels and bundles are built again when their sources change.
  * Arguments go to the coordinator.
  */
 import { spawn } from "node:child_process";
@@ -11,7 +11,7 @@ import { setup } from "./setup.mjs";
 
 /** Editors write a file in several steps, and save several files at once. */
 const SETTLE_MS = 300;
-const WATCHED = ["kernels", "native-worker", "agent", "protocol"];
+const WATCHED = ["kernels", "native-worker", "agent", "protocol", "client/cli", "client/sdk"];
 /** Time for the coordinator to drain after Ctrl-C before it is killed. */
 const STOP_MS_MAX = 10_000;
 
@@ -23,7 +23,7 @@ function rebuildOnChange() {
     if (building) return later();
     building = true;
     try {
-      await setup({ only: ["kernels", "worker"] });
+      await setup({ only: ["kernels", "worker", "cli"] });
     } catch (error) {
       console.error(error instanceof Error ? error.message : error);
     } finally {

@@ -1,5 +1,5 @@
 /**
- * Set-up: installs what is missing, prepares the SQLite driver, builds kernels, the worker's bundle and the pages.
+ * Set-up: installs what is missing, prepares the SQLite driver, builds kernels, bundles and pages.
  * Needs nothing but Node and npm, skips what is done, and is safe to start twice at once.
  */
 import { join } from "node:path";

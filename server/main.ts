@@ -174,7 +174,12 @@ async function assemble(
   const app = createApp({
     grid: coordinator,
     access,
-    built: { pagesDir: resolve(root, "dist", "client"), workerFile: join(root, "dist", "worker.mjs") },
+    built: {
+      pagesDir: resolve(root, "dist", "client"),
+      workerFile: join(root, "dist", "worker.mjs"),
+      cliFile: join(root, "dist", "queztl.mjs"),
+      sdkFile: join(root, "dist", "queztl-sdk.mjs"),
+    },
     metrics,
     sse,
     version,

@@ -75,6 +75,29 @@ describe("imports go down the floors only", () => {
       expect(offences(product.filter(inside(program)), allowed)).toEqual([]);
     }
   });
+  it("the SDK runs anywhere: the protocol, types of kernels, the parser of event streams, and no package", () => {
+    const sdk = product.filter(inside("client/sdk"));
+    expect(sdk.length).toBeGreaterThan(5);
+    const anywhere = (target: string) => target === "protocol/limits.ts" || target === "client/shared/sse.ts";
+    const values = sdk.flatMap((source) => valueImports(source).map((target) => ({ source, target })));
+    expect(values.filter(({ target }) => !under(target, "client/sdk") && !anywhere(target))).toEqual([]);
+    expect(offences(sdk, (target) => under(target, "client/sdk", "protocol", "kernels") || anywhere(target))).toEqual(
+      [],
+    );
+    expect(sdk.flatMap((source) => source.packages)).toEqual([]);
+  });
+  it("the command line imports the SDK's front door and the protocol, and no package but Node's", () => {
+    const cli = product.filter(inside("client/cli"));
+    expect(cli.length).toBeGreaterThan(5);
+    const allowed = (target: string) =>
+      under(target, "client/cli") || ["client/sdk/index.ts", "protocol/limits.ts"].includes(target);
+    expect(offences(cli, allowed)).toEqual([]);
+    expect(cli.flatMap((source) => source.packages).filter((name) => !name.startsWith("node:"))).toEqual([]);
+  });
+  it("the pages do not import the SDK or the command line", () => {
+    const pages = product.filter((source) => /^client\/(?!sdk\/|cli\/)/.test(source.path));
+    expect(offences(pages, (target) => !under(target, "client/sdk", "client/cli"))).toEqual([]);
+  });
   it("the core imports the contract and the protocol, and no package", () => {
     const core = product.filter(inside("server/core"));
     const allowed = (target: string) => under(target, "protocol", "server/core") || target === "kernels/contract.ts";

@@ -68,7 +68,12 @@ async function serve(grid: Coordinator, folder: string): Promise<number> {
     createApp({
       grid,
       access,
-      built: { pagesDir: join(folder, "no-pages"), workerFile: join(folder, "no-worker.mjs") },
+      built: {
+        pagesDir: join(folder, "no-pages"),
+        workerFile: join(folder, "no-worker.mjs"),
+        cliFile: join(folder, "no-cli.mjs"),
+        sdkFile: join(folder, "no-sdk.mjs"),
+      },
       metrics: createMetrics({ grid, sse, sockets: () => sockets.open }),
       sse,
       version: "benchmark",

@@ -73,6 +73,13 @@ export const steps = [
     outputs: ["dist/worker.mjs"],
   }),
   buildStep({
+    name: "cli",
+    title: "Bundling the command line and the SDK",
+    program: ["scripts/build-cli.mjs"],
+    inputs: ["client/cli", "client/sdk", "client/shared/sse.ts", "protocol", "scripts/build-cli.mjs"],
+    outputs: ["dist/queztl.mjs", "dist/queztl-sdk.mjs"],
+  }),
+  buildStep({
     name: "pages",
     title: "Building pages",
     program: ["node_modules/vite/bin/vite.js", "build", "--config", "client/vite.config.ts", "--logLevel", "warn"],

@@ -54,7 +54,17 @@ it("matches no file of the build, no kernel and no route", async () => {
     ...Object.keys(paths),
     ...files.map((file) => `/${file.replaceAll("\\", "/")}`),
     ...kernels.map((kernel) => `/k/${kernel}`),
-    ...["/", "/dashboard", "/ws", "/api", "/api/style.css", "/worker.mjs", `/b/${"0".repeat(64)}`],
+    ...[
+      "/",
+      "/dashboard",
+      "/ws",
+      "/api",
+      "/api/style.css",
+      "/worker.mjs",
+      "/queztl.mjs",
+      "/queztl-sdk.mjs",
+      `/b/${"0".repeat(64)}`,
+    ],
   ].map((path) => origin + path);
   expect(blocked(rules, urls)).toEqual([]);
 });

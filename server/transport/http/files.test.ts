@@ -17,8 +17,13 @@ beforeAll(async () => {
   writeFileSync(join(pagesDir, ".env"), "SECRET");
   writeFileSync(join(folder, "outside.txt"), "SECRET");
   writeFileSync(join(folder, "client-twin.txt"), "SECRET");
-  writeFileSync(join(folder, "worker.mjs"), "export {}");
-  server = await testServer({ pagesDir, workerFile: join(folder, "worker.mjs") });
+  for (const name of ["worker.mjs", "queztl.mjs", "queztl-sdk.mjs"]) {
+    writeFileSync(join(folder, name), `export const name = "${name}";`);
+  }
+  const [workerFile, cliFile, sdkFile] = ["worker.mjs", "queztl.mjs", "queztl-sdk.mjs"].map((name) =>
+    join(folder, name),
+  );
+  server = await testServer({ pagesDir, workerFile, cliFile, sdkFile });
 });
 afterAll(async () => {
   expect(server.defects).toEqual([]);
@@ -43,14 +48,18 @@ test("pages are isolated, may compile WebAssembly, and are asked after each time
   }
 });
 
-test("hashed assets are kept for ever; the worker's file is not", async () => {
+test("hashed assets are kept for ever; programs of one file are not", async () => {
   const asset = await server.ask("/assets/main-abc123.js");
   expect([asset.headers.get("cache-control"), asset.headers.get("content-type")]).toEqual([
     "public, max-age=31536000, immutable",
     "text/javascript; charset=utf-8",
   ]);
-  const worker = await server.ask("/worker.mjs");
-  expect([worker.status, worker.headers.get("cache-control")]).toEqual([200, "no-cache"]);
+  for (const name of ["worker.mjs", "queztl.mjs", "queztl-sdk.mjs"]) {
+    const program = await server.ask(`/${name}`);
+    expect([program.status, program.headers.get("cache-control")]).toEqual([200, "no-cache"]);
+    expect(program.headers.get("content-type")).toBe("text/javascript; charset=utf-8");
+    expect(await program.text()).toContain(`"${name}"`);
+  }
 });
 
 test("a page that was built again is served anew", async () => {
@@ -99,7 +108,7 @@ test("kernels and blobs by hash, immutable", async () => {
 
 test("what is not built says how to build it", async () => {
   const empty = await testServer();
-  for (const path of ["/", "/dashboard", "/worker.mjs"]) {
+  for (const path of ["/", "/dashboard", "/worker.mjs", "/queztl.mjs", "/queztl-sdk.mjs"]) {
     const answer = await empty.ask(path);
     expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining("npm run build")]);
   }

@@ -1,4 +1,4 @@
-/** Bytes over HTTP: kernels and blobs by hash, the worker's one file, the built pages. */
+/** Bytes over HTTP: kernels and blobs by hash, programs of one file, the built pages. */
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { extname, join, resolve, sep } from "node:path";
@@ -60,6 +60,10 @@ export interface BuiltFiles {
   pagesDir: string;
   /** The native worker as one file. */
   workerFile: string;
+  /** The command line as one file. */
+  cliFile: string;
+  /** The SDK as one file. */
+  sdkFile: string;
 }
 
 interface Cached {
@@ -92,7 +96,7 @@ class FileCache {
   }
 }
 
-/** `/`, `/dashboard`, their assets, and `/worker.mjs`. */
+/** `/`, `/dashboard`, their assets, and the programs that are one file. */
 export function fileRoutes(app: Hono<HttpEnv>, built: BuiltFiles): void {
   const cache = new FileCache();
   const root = resolve(built.pagesDir);
@@ -111,6 +115,8 @@ export function fileRoutes(app: Hono<HttpEnv>, built: BuiltFiles): void {
   app.get("/", (c) => serve(c, join(root, "index.html"), notBuilt("The pages are")));
   app.get("/dashboard", (c) => serve(c, join(root, "dashboard.html"), notBuilt("The pages are")));
   app.get("/worker.mjs", (c) => serve(c, resolve(built.workerFile), notBuilt("The native worker is")));
+  app.get("/queztl.mjs", (c) => serve(c, resolve(built.cliFile), notBuilt("The command line is")));
+  app.get("/queztl-sdk.mjs", (c) => serve(c, resolve(built.sdkFile), notBuilt("The SDK is")));
   app.get("/*", (c) => {
     const missing = nothing("page", "The pages are / and /dashboard; the API's page is /api.");
     const wanted = resolve(root, `.${decoded(c.req.path)}`);

@@ -30,6 +30,8 @@ export interface TestOptions {
   sse?: Partial<SseLimits>;
   pagesDir?: string;
   workerFile?: string;
+  cliFile?: string;
+  sdkFile?: string;
 }
 
 export async function testServer(options: TestOptions = {}): Promise<TestServer> {
@@ -57,6 +59,8 @@ export async function testServer(options: TestOptions = {}): Promise<TestServer>
   const built = {
     pagesDir: options.pagesDir ?? "/nonexistent",
     workerFile: options.workerFile ?? "/nonexistent/worker.mjs",
+    cliFile: options.cliFile ?? "/nonexistent/queztl.mjs",
+    sdkFile: options.sdkFile ?? "/nonexistent/queztl-sdk.mjs",
   };
   const publicUrl = options.access?.publicUrl ?? null;
   const report = (error: unknown): void => void defects.push(error);
