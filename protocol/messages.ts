@@ -35,6 +35,8 @@ export const capabilitiesSchema = z.object({
   platform: text.nullable(),
   cpu: z.object({ model: text.nullable(), cores: z.number().int().min(1).max(4096) }),
   ramBytes: count.nullable(),
+  /** Memory that one kernel may have, where the node sets a limit: pages do, since browsers end tabs that take too much. */
+  kernelBytesMax: count.nullable().optional(),
   wasm: z.object({ simd: z.boolean(), threads: z.boolean() }).nullable(),
   gpu: z
     .object({

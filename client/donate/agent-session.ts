@@ -37,7 +37,7 @@ export class AgentSession {
       allowSoftwareGpu: options.allowSoftwareGpu,
       calibrations: () => this.#calibrations(),
     });
-    this.#compute.setDuty(options.choices.duty);
+    this.#compute.configure(options.choices);
   }
 
   /** Resolves once it tries to connect; it goes on trying by itself. Rejects with a sentence for the owner. */
@@ -67,7 +67,9 @@ export class AgentSession {
   async setChoices(choices: Choices): Promise<void> {
     const before = this.#choices;
     this.#choices = choices;
-    this.#compute.setDuty(choices.duty);
+    this.#compute.configure(choices);
+    if (before.memoryBytesMax !== choices.memoryBytesMax)
+      this.#compute.announce("The memory of a kernel has another limit.");
     const same = JSON.stringify({ ...before, duty: 1 }) === JSON.stringify({ ...choices, duty: 1 });
     if (!this.#runner || same) return;
     if (before.gpu && !choices.gpu) {

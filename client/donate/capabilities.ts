@@ -8,13 +8,15 @@ const simdProbe = new Uint8Array([
 
 export const hasSimd = (): boolean => WebAssembly.validate(simdProbe);
 
-export function browserCapabilities(gpu: Capabilities["gpu"]): Capabilities {
+/** `kernelBytesMax`: memory that one kernel may have. */
+export function browserCapabilities(gpu: Capabilities["gpu"], kernelBytesMax: number): Capabilities {
   return {
     kind: "tab",
     software: browserName(navigator.userAgent).slice(0, 500),
     platform: platformName(),
     cpu: { model: null, cores: Math.max(1, navigator.hardwareConcurrency || 1) },
     ramBytes: null,
+    kernelBytesMax: Number.isFinite(kernelBytesMax) ? kernelBytesMax : null,
     wasm: { simd: hasSimd(), threads: globalThis.crossOriginIsolated === true },
     gpu,
     accelerators: [],

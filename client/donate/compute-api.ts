@@ -33,12 +33,20 @@ export interface Progress {
   dispatches: number;
 }
 
+/** What holds for a worker until it is told otherwise. */
+export interface Settings {
+  /** Share of the time that it computes, above 0 to 1. */
+  duty: number;
+  /** Bytes of memory that one kernel may have. */
+  memoryBytesMax: number;
+}
+
 export interface ComputeApi {
   run(run: GrainRun, onProgress: (progress: Progress) => void): Promise<RunOutcome>;
   /** Ends the running grains at their next pause, within 100 ms. */
   abort(): void;
-  /** Share of the time that this worker computes from now on, above 0 to 1. */
-  setDuty(duty: number): void;
+  /** `stop`: the word of a StopFlag, where memory can be shared. */
+  configure(settings: Settings, stop: SharedArrayBuffer | null): void;
   /** Operations per second of those workloads that this worker can run. */
   calibrate(workloads: readonly Calibration[]): Promise<{ workload: string; opsPerSecond: number }[]>;
 }

@@ -2,7 +2,7 @@
 import { ComputeError, type ComputePort, type GrainsAnswer, type GrainsRequest } from "../../agent/ports.ts";
 import type { Backend, Capabilities } from "../../protocol/messages.ts";
 import { browserCapabilities } from "./capabilities.ts";
-import type { Calibration, ComputeApi, Progress, RunOutcome } from "./compute-api.ts";
+import type { Calibration, ComputeApi, Progress, RunOutcome, Settings } from "./compute-api.ts";
 import { GpuSlot } from "./gpu-slot.ts";
 import type { GpuView, Meter } from "./view.ts";
 import type { ComputeWorker } from "./worker-roles.ts";
@@ -23,7 +23,7 @@ export class BrowserCompute implements ComputePort {
   readonly #slots = new Map<number, WorkerSlot<ComputeApi>>();
   readonly #meters = new Map<string, Meter>();
   #gpu: GpuSlot | null = null;
-  #duty = 1;
+  #settings: Settings = { duty: 1, memoryBytesMax: Number.POSITIVE_INFINITY };
   #listener: (capabilities: Capabilities, reason: string) => void = () => {};
   /** What the last grain found, in the workload's words. */
   finding = "";
@@ -101,14 +101,14 @@ export class BrowserCompute implements ComputePort {
     this.#listener(this.capabilities(), reason);
   }
 
-  /** Share of the time that each CPU thread computes. The GPU has no such rests: it computes or is off. */
-  setDuty(duty: number): void {
-    this.#duty = duty;
-    for (const slot of this.#slots.values()) slot.setDuty(duty);
+  /** Of each CPU thread. The GPU has no such rests: it computes or is off. */
+  configure(settings: Settings): void {
+    this.#settings = settings;
+    for (const slot of this.#slots.values()) slot.configure(settings);
   }
 
   capabilities(): Capabilities {
-    return browserCapabilities(this.#gpu?.capabilities ?? null);
+    return browserCapabilities(this.#gpu?.capabilities ?? null, this.#settings.memoryBytesMax);
   }
 
   async close(): Promise<void> {
@@ -135,7 +135,7 @@ export class BrowserCompute implements ComputePort {
     let found = this.#slots.get(slot);
     if (!found) {
       found = new WorkerSlot<ComputeApi>(this.options.createCompute);
-      found.setDuty(this.#duty);
+      found.configure(this.#settings);
       this.#slots.set(slot, found);
     }
     return found;

@@ -7,7 +7,11 @@ import { fetchByHash } from "./ports.ts";
 import { serve } from "./worker-roles.ts";
 
 avoidEval();
-const runner = new WasmRunner((sha256) => fetchByHash(`/k/${sha256}.wasm`, sha256), { duty: () => service.duty });
+const runner = new WasmRunner((sha256) => fetchByHash(`/k/${sha256}.wasm`, sha256), {
+  duty: () => service.duty,
+  stopped: () => service.stopped,
+  memoryBytesMax: () => service.memoryBytesMax,
+});
 const service: KernelService = new KernelService((run, signal, onProgress) =>
   runWasmGrains(runner, run, signal, (fraction) => onProgress({ grain: fraction, request: fraction })),
 );

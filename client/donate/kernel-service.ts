@@ -9,7 +9,8 @@ import {
   type GrainRunAnswer,
   workloadOf,
 } from "../../kernels/run/grains.ts";
-import type { Calibration, ComputeApi, Progress, RunOutcome } from "./compute-api.ts";
+import { StopFlag } from "../../kernels/run/stop-flag.ts";
+import type { Calibration, ComputeApi, Progress, RunOutcome, Settings } from "./compute-api.ts";
 
 /** Computes grains lo..hi; rejects with GrainError, KernelError or an AbortError. */
 export type RunGrains = (
@@ -23,8 +24,10 @@ const progressMsMin = 150;
 
 export class KernelService implements ComputeApi {
   #abort = new AbortController();
-  /** Asked by runners that can rest. */
+  #flag: StopFlag | null = null;
+  /** Asked by runners: how much of the time they compute, and what a kernel may have. */
   duty = 1;
+  memoryBytesMax = Number.POSITIVE_INFINITY;
 
   constructor(
     private readonly runGrains: RunGrains,
@@ -56,8 +59,15 @@ export class KernelService implements ComputeApi {
     this.#abort.abort();
   }
 
-  setDuty(duty: number): void {
+  configure({ duty, memoryBytesMax }: Settings, stop: SharedArrayBuffer | null): void {
     this.duty = Math.min(1, Math.max(0.05, duty));
+    this.memoryBytesMax = memoryBytesMax;
+    if (stop && this.#flag?.buffer !== stop) this.#flag = new StopFlag(stop);
+  }
+
+  /** Asked by runners between two steps. */
+  get stopped(): boolean {
+    return this.#flag?.raised ?? false;
   }
 
   async calibrate(workloads: readonly Calibration[]): Promise<{ workload: string; opsPerSecond: number }[]> {

@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from "vitest";
-import { allowed, type Conditions, isOpen, type Wishes } from "./policy.ts";
+import { allowed, type Conditions, isOpen, memoryClass, type Wishes } from "./policy.ts";
 
 const wishes: Wishes = {
   threads: 4,
@@ -21,9 +21,10 @@ const calm: Conditions = {
   pressure: null,
   smooth: 1,
 };
+const computer = { phone: false, memoryGiB: null };
 const given = (now: Partial<Conditions>, wanted: Partial<Wishes> = {}) =>
-  allowed({ ...wishes, ...wanted }, { ...calm, ...now });
-const everything = { threads: 4, gpu: true, duty: 1, paused: null, notes: [] };
+  allowed({ ...wishes, ...wanted }, { ...calm, ...now }, computer);
+const everything = { threads: 4, gpu: true, duty: 1, memoryBytesMax: 2 ** 30, paused: null, notes: [] };
 
 it("uses what the owner allows where nothing speaks against it", () => {
   expect(given({})).toEqual(everything);
@@ -65,6 +66,19 @@ test("each crash halves the threads, never to none, and the third leaves the GPU
   expect([1, 2, 3, 4].map((crashes) => given({ crashes }).gpu)).toEqual([true, true, false, false]);
   expect(given({ crashes: 1 }).notes[0]).toContain("ended while it computed");
   expect(given({ crashes: 3 }, { threads: 0 })).toMatchObject({ threads: 1, gpu: false });
+});
+
+test("a kernel's memory: less on phones and small devices, half of it after each crash, and never nothing", () => {
+  const mebi = 2 ** 20;
+  const of = (phone: boolean, memoryGiB: number | null, crashes = 0): number =>
+    memoryClass({ phone, memoryGiB }, crashes) / mebi;
+  expect([of(false, null), of(true, null), of(false, 4), of(true, 8), of(true, 0.5)]).toEqual([
+    1024, 256, 512, 256, 64,
+  ]);
+  expect([1, 2, 3].map((crashes) => of(true, null, crashes))).toEqual([128, 64, 32]);
+  expect(of(true, 0.25, 1000)).toBe(8);
+  expect(given({ crashes: 1 }).memoryBytesMax).toBe(2 ** 29);
+  expect(given({ crashes: 1 }, { threads: 1 }).notes).toEqual([expect.stringMatching(/with less memory/)]);
 });
 
 test("effort, pressure and smoothness multiply, within bounds, in steps", () => {

@@ -12,6 +12,13 @@ export interface Schedule {
   toHour: number;
 }
 
+/** What the browser tells of the device's memory. */
+export interface Device {
+  phone: boolean;
+  /** Of the whole device, in GiB, as Chromium rounds it; null elsewhere. */
+  memoryGiB: number | null;
+}
+
 export interface Wishes {
   threads: number;
   gpu: boolean;
@@ -48,6 +55,8 @@ export interface Allowed {
   gpu: boolean;
   /** Share of the time that each thread computes. */
   duty: number;
+  /** Memory that one kernel may have. */
+  memoryBytesMax: number;
   /** Why nothing runs, as a sentence; null while it may. */
   paused: string | null;
   /** Why it uses less than the owner allows, as sentences. */
@@ -59,6 +68,9 @@ export const lowBattery = 0.3;
 export const crashesMax = 3;
 const dutyMin = 0.1;
 const hourMs = 3_600_000;
+const mebi = 2 ** 20;
+/** Kernels begin with a few pages of 64 KiB: what is less would be of no use. */
+const memoryMin = 8 * mebi;
 
 const pauses: ((wishes: Wishes, now: Conditions) => string | null)[] = [
   ({ whenHidden }, { hidden }) =>
@@ -77,10 +89,11 @@ const pauses: ((wishes: Wishes, now: Conditions) => string | null)[] = [
       : null,
 ];
 
-export function allowed(wishes: Wishes, now: Conditions): Allowed {
+export function allowed(wishes: Wishes, now: Conditions, device: Device): Allowed {
+  const memoryBytesMax = memoryClass(device, now.crashes);
   for (const pause of pauses) {
     const paused = pause(wishes, now);
-    if (paused !== null) return { threads: 0, gpu: false, duty: 1, paused, notes: [] };
+    if (paused !== null) return { threads: 0, gpu: false, duty: 1, memoryBytesMax, paused, notes: [] };
   }
   const notes: string[] = [];
   let { threads, gpu } = wishes;
@@ -90,7 +103,10 @@ export function allowed(wishes: Wishes, now: Conditions): Allowed {
     if (now.crashes >= crashesMax && gpu) {
       gpu = false;
       notes.push(`${less}, for the third time: the GPU is left alone.`);
-    } else if (threads < wishes.threads) notes.push(`${less}: it is careful now, with fewer threads.`);
+    } else
+      notes.push(
+        `${less}: it is careful now, with ${threads < wishes.threads ? "fewer threads and " : ""}less memory.`,
+      );
   }
   if (now.battery && !now.battery.charging && gpu) {
     gpu = false;
@@ -98,7 +114,17 @@ export function allowed(wishes: Wishes, now: Conditions): Allowed {
   }
   // With the GPU gone there must be something left to compute with, if the owner allows any computing.
   if (!gpu && threads === 0 && wishes.gpu) threads = 1;
-  return { threads, gpu, duty: dutyOf(wishes, now, notes), paused: null, notes };
+  return { threads, gpu, duty: dutyOf(wishes, now, notes), memoryBytesMax, paused: null, notes };
+}
+
+/**
+ * Memory that one kernel may have: browsers end a tab that takes too much, phones' long before computers'. An eighth of
+ * the device's where that is told, and half as much after each crash.
+ */
+export function memoryClass({ phone, memoryGiB }: Device, crashes: number): number {
+  const most = (phone ? 256 : 1024) * mebi;
+  const told = memoryGiB === null ? most : (memoryGiB * 1024 * mebi) / 8;
+  return Math.max(memoryMin, Math.min(most, told) / 2 ** Math.min(crashes, 16));
 }
 
 function dutyOf(wishes: Wishes, { pressure, smooth }: Conditions, notes: string[]): number {

@@ -59,6 +59,8 @@ export interface Choices {
   gpu: boolean;
   /** Share of the time that each thread computes. */
   duty: number;
+  /** Memory that one kernel may have. */
+  memoryBytesMax: number;
   families: string[];
   name: string | null;
 }

@@ -1,7 +1,8 @@
 import * as Comlink from "comlink";
 import { afterEach, expect, test } from "vitest";
 import type { GrainRun } from "../../kernels/run/grains.ts";
-import type { GpuApi, GpuProbe, RunOutcome } from "./compute-api.ts";
+import { StopFlag } from "../../kernels/run/stop-flag.ts";
+import type { GpuApi, GpuProbe, RunOutcome, Settings } from "./compute-api.ts";
 import { GpuSlot } from "./gpu-slot.ts";
 import { hardStopMs, WorkerSlot } from "./worker-slot.ts";
 
@@ -69,6 +70,45 @@ test("a grain that does not pause is stopped with its worker, and the next has a
   expect(slot.hardStops).toBe(1);
   expect(await slot.run(run, new AbortController().signal, () => {})).toMatchObject({ build: "b" });
   expect(log).toEqual(["started", "terminated", "started"]);
+});
+
+test("an abort raises the flag that the worker looks at; the next run finds it lowered", async () => {
+  const flags: StopFlag[] = [];
+  const raised: boolean[] = [];
+  const api: Partial<GpuApi> = {
+    configure: (_settings, stop) => void flags.push(new StopFlag(stop as SharedArrayBuffer)),
+    abort: () => {},
+    // A worker that heeds no message while it computes: it only looks.
+    run: async () => {
+      const flag = flags.at(-1) as StopFlag;
+      raised.push(flag.raised);
+      const untilMs = Date.now() + 300;
+      while (!flag.raised && Date.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, 5));
+      return flag.raised ? { ok: false, reason: "aborted", message: "", grain: null } : done;
+    },
+  };
+  const slot = new WorkerSlot(() => fakeWorker(api));
+  const abort = new AbortController();
+  const running = slot.run(run, abort.signal, () => {});
+  setTimeout(() => abort.abort(), 30);
+  await expect(running).rejects.toMatchObject({ name: "AbortError" });
+  expect(slot.hardStops).toBe(0);
+  expect(await slot.run(run, new AbortController().signal, () => {})).toMatchObject({ build: "b" });
+  expect(raised).toEqual([false, false]);
+});
+
+test("settings hold for a worker and for the one that replaces it", async () => {
+  const told: Settings[] = [];
+  const api: Partial<GpuApi> = { configure: (settings) => void told.push(settings), run: () => never };
+  const slot = new WorkerSlot(() => fakeWorker(api));
+  const half = { duty: 0.5, memoryBytesMax: 1 };
+  slot.configure(half);
+  slot.api();
+  slot.configure({ ...half });
+  slot.configure({ duty: 1, memoryBytesMax: 1 });
+  slot.close();
+  slot.api();
+  await expect.poll(() => told.map(({ duty }) => duty)).toEqual([0.5, 1, 1]);
 });
 
 test("a failure carries its reason and its grain", async () => {

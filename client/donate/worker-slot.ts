@@ -1,11 +1,13 @@
 /**
- * One compute worker and what runs on it. A kernel that does not pause within 500 ms of an abort is
+ * One compute worker and what runs on it. It is stopped by a message, and where memory can be shared by a flag too,
+ * which it sees at its next look however many messages wait. A kernel that does not pause within 500 ms of an abort is
  * stopped for good: its worker is terminated and the next grain gets a fresh one.
  */
 import * as Comlink from "comlink";
 import { ComputeError } from "../../agent/ports.ts";
 import type { GrainRun } from "../../kernels/run/grains.ts";
-import type { ComputeApi, Progress, RunOutcome } from "./compute-api.ts";
+import { StopFlag } from "../../kernels/run/stop-flag.ts";
+import type { ComputeApi, Progress, RunOutcome, Settings } from "./compute-api.ts";
 import type { ComputeWorker } from "./worker-roles.ts";
 
 export const hardStopMs = 500;
@@ -16,7 +18,8 @@ export class WorkerSlot<Api extends ComputeApi = ComputeApi> {
   #worker: ComputeWorker | null = null;
   #api: Comlink.Remote<Api> | null = null;
   #fail: ((error: Error) => void) | null = null;
-  #duty = 1;
+  #settings: Settings | null = null;
+  readonly #flag = StopFlag.create();
   /** Workers terminated because they did not stop in time. */
   hardStops = 0;
 
@@ -36,19 +39,21 @@ export class WorkerSlot<Api extends ComputeApi = ComputeApi> {
     worker.onmessageerror = () => this.#broken("a compute worker sent something unreadable");
     this.#worker = worker;
     this.#api = Comlink.wrap<Api>(worker);
-    if (this.#duty < 1) this.#tellDuty(this.#api);
+    this.#configure(this.#api);
     return this.#api;
   }
 
-  /** Share of the time that it computes: of this worker, and of those that replace it. */
-  setDuty(duty: number): void {
-    if (duty === this.#duty) return;
-    this.#duty = duty;
-    if (this.#api) this.#tellDuty(this.#api);
+  /** Of this worker, and of those that replace it. */
+  configure(settings: Settings): void {
+    const before = this.#settings;
+    this.#settings = { ...settings };
+    if (before?.duty === settings.duty && before.memoryBytesMax === settings.memoryBytesMax) return;
+    if (this.#api) this.#configure(this.#api);
   }
 
-  #tellDuty(api: Comlink.Remote<Api>): void {
-    (api as Comlink.Remote<ComputeApi>).setDuty(this.#duty).catch(() => {});
+  #configure(api: Comlink.Remote<Api>): void {
+    const settings = this.#settings ?? { duty: 1, memoryBytesMax: Number.POSITIVE_INFINITY };
+    (api as Comlink.Remote<ComputeApi>).configure(settings, this.#flag?.buffer ?? null).catch(() => {});
   }
 
   /** Runs some grains; rejects with ComputeError, or AbortError after an abort. */
@@ -59,12 +64,14 @@ export class WorkerSlot<Api extends ComputeApi = ComputeApi> {
   ): Promise<Extract<RunOutcome, { ok: true }>> {
     if (signal.aborted) throw abortError();
     const api = this.api();
+    this.#flag?.lower();
     let hardStop: ReturnType<typeof setTimeout> | undefined;
     const broken = new Promise<never>((_resolve, reject) => {
       this.#fail = reject;
     });
     broken.catch(() => {});
     const onAbort = (): void => {
+      this.#flag?.raise();
       void api.abort();
       hardStop = setTimeout(() => {
         this.hardStops += 1;

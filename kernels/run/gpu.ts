@@ -2,6 +2,7 @@
 import { type GpuProgram, grainTasks } from "../contract.ts";
 import { abortError, KernelError, messageOf } from "./errors.ts";
 import { CHUNKS_MAX, type Chunk, Chunks, GpuPaces, paceKey } from "./gpu-chunks.ts";
+import { allocate, underErrorScopes } from "./gpu-memory.ts";
 import { GrainError, type GrainRun, type GrainRunAnswer, workloadOf } from "./grains.ts";
 
 /** Buffers for the outputs of the grains of one batch. */
@@ -23,11 +24,15 @@ export class GpuRunner {
 
   readonly #paces: Pick<GpuPaces, "budget" | "note">;
 
-  /** `loadFile` answers the bytes of a kernel file, checked against their hash. `paces`: learnt on the device when left out. */
+  /**
+   * `loadFile` answers the bytes of a kernel file, checked against their hash. `paces`: learnt on the device when left
+   * out. `stopped`: whether to stop now, asked before each command buffer beside the signal.
+   */
   constructor(
     private readonly device: GPUDevice,
     private readonly loadFile: (sha256: string) => Promise<Uint8Array>,
     paces: Pick<GpuPaces, "budget" | "note"> = new GpuPaces(),
+    private readonly stopped: () => boolean = () => false,
   ) {
     this.#paces = paces;
     void device.lost.then((info) => {
@@ -62,7 +67,9 @@ export class GpuRunner {
     const answer: GrainRunAnswer = { partials: [], computeMs: 0, build: file.sha256 };
     for (let lo = run.lo; lo < run.hi; lo += most) {
       const batch = { ...run, lo, hi: Math.min(run.hi, lo + most) };
-      const { partials, computeMs } = await this.#batch(batch, program, pipeline, stride, signal, onFraction);
+      const { partials, computeMs } = await underErrorScopes(this.device, () =>
+        this.#batch(batch, program, pipeline, stride, signal, onFraction),
+      );
       answer.partials.push(...partials);
       answer.computeMs += computeMs;
     }
@@ -82,7 +89,7 @@ export class GpuRunner {
     const grains = run.hi - run.lo;
     const params = program.params(run.payload, run.round);
     const size = grains * stride;
-    const buffers = await this.#allocate({
+    const buffers = await allocate(device, {
       params: { size: align4(params.length), usage: GPUBufferUsages.STORAGE | GPUBufferUsages.COPY_DST },
       output: { size, usage: GPUBufferUsages.STORAGE | GPUBufferUsages.COPY_SRC },
       chunks: { size: CHUNKS_MAX * ALIGNMENT, usage: GPUBufferUsages.UNIFORM | GPUBufferUsages.COPY_DST },
@@ -142,7 +149,7 @@ export class GpuRunner {
     let done = 0;
     let computeMs = 0;
     for (;;) {
-      if (signal.aborted) throw abortError();
+      if (signal.aborted || this.stopped()) throw abortError();
       const taken = chunks.take(this.#paces.budget(key));
       if (taken.length === 0) return computeMs;
       const startedMs = performance.now();
@@ -189,20 +196,6 @@ export class GpuRunner {
     }
     pass.end();
     this.device.queue.submit([encoder.finish()]);
-  }
-
-  /** Zeroed buffers, or KernelError("out_of_memory"). */
-  async #allocate<Name extends string>(wanted: Record<Name, GPUBufferDescriptor>): Promise<Record<Name, GPUBuffer>> {
-    const { device } = this;
-    device.pushErrorScope("validation");
-    device.pushErrorScope("out-of-memory");
-    const made = Object.entries(wanted).map(
-      ([name, descriptor]) => [name, device.createBuffer(descriptor as GPUBufferDescriptor)] as const,
-    );
-    const [memory, validation] = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
-    if (!memory && !validation) return Object.fromEntries(made) as Record<Name, GPUBuffer>;
-    for (const [, buffer] of made) buffer.destroy();
-    throw new KernelError("out_of_memory", `The GPU has no room for this grain: ${(memory ?? validation)?.message}`);
   }
 
   #pipeline(sha256: string): Promise<Pipeline> {

@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
+import { Worker as Thread } from "node:worker_threads";
 import asc from "assemblyscript/asc";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Workload } from "../contract.ts";
 import { KernelError } from "./errors.ts";
-import { hasSimd, type WasmGrain, WasmRunner } from "./wasm.ts";
+import { StopFlag } from "./stop-flag.ts";
+import { hasSimd, type WasmGrain, WasmRunner, type WasmRunnerOptions } from "./wasm.ts";
 
 /**
  * A kernel that sums the task numbers of its range, `spin` rounds of arithmetic each, and tells how often it was
@@ -26,6 +28,7 @@ export function step(units: i32): i32 {
   if (fault == 2) unreachable();
   if (fault == 3) abort_(0, 0, 0, 0);
   if (fault == 4) return dive(0);
+  if (fault == 6) { while (memory.grow(1) >= 0) {} sum = memory.size(); return 1; }
   const spin = load<u32>(bytes, 4);
   for (; units > 0 && at < hi; units--) {
     for (let i: u32 = 0; i < spin; i++) noise = noise * 1664525 + 1013904223;
@@ -68,6 +71,7 @@ beforeAll(async () => {
 }, 60_000);
 
 const workload = {
+  plan: ({ memoryBytes = 2 ** 20 }: { memoryBytes?: number }) => ({ needs: { memoryBytes } }),
   params: ({ fault = 0, spin = 0 }: { fault?: number; spin?: number }) => {
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setUint32(0, fault, true);
@@ -76,13 +80,17 @@ const workload = {
   },
 } as unknown as Workload;
 
-const grain = (lo: number, hi: number, payload: { fault?: number; spin?: number } = {}): WasmGrain => ({
+const grain = (
+  lo: number,
+  hi: number,
+  payload: { fault?: number; spin?: number; memoryBytes?: number } = {},
+): WasmGrain => ({
   ...{ workload, files: kernel, payload, round: 0, input: null, inputs: null, lo, hi },
 });
 
 const never = new AbortController().signal;
 
-function runner(options: { simd?: boolean; duty?: () => number } = {}): { runner: WasmRunner; loads: string[] } {
+function runner(options: WasmRunnerOptions = {}): { runner: WasmRunner; loads: string[] } {
   const loads: string[] = [];
   const made = new WasmRunner(async (sha256) => {
     loads.push(sha256);
@@ -190,6 +198,34 @@ describe("WasmRunner", () => {
     await expect(endless).rejects.toMatchObject({ name: "AbortError" });
     expect(read((await one.run(grain(3, 5, { spin: 1000 }), never)).partial)).toMatchObject({ sum: 7, inits: 1 });
     await expect(one.run(grain(0, 1), controller.signal)).rejects.toMatchObject({ name: "AbortError" });
+  });
+
+  it("stops by the flag too, which another thread raises, and needs no turn to be heard", async () => {
+    const flag = new StopFlag(new SharedArrayBuffer(4));
+    const { runner: one } = runner({ stopped: () => flag.raised });
+    const raiser = new Thread(
+      "setTimeout(() => Atomics.store(new Int32Array(require('node:worker_threads').workerData), 0, 1), 60)",
+      {
+        eval: true,
+        workerData: flag.buffer,
+      },
+    );
+    await expect(one.run(grain(0, 2 ** 40, { spin: 1000 }), never)).rejects.toMatchObject({ name: "AbortError" });
+    await raiser.terminate();
+    flag.lower();
+    expect(read((await one.run(grain(3, 5), never)).partial).sum).toBe(7);
+  });
+
+  it("lets a kernel's memory grow as far as its workload says, and not at all where the device allows less", async () => {
+    const pages = async (memoryBytes: number, options: WasmRunnerOptions = {}): Promise<number> =>
+      read((await runner(options).runner.run(grain(0, 1, { fault: 6, memoryBytes }), never)).partial).sum;
+    expect(await pages(2 ** 20)).toBe(16);
+    expect(await pages(3 * 65_536 + 1)).toBe(4);
+    expect(await pages(2 ** 20, { memoryBytesMax: () => 2 ** 20 })).toBe(16);
+    await expect(pages(2 ** 20 + 1, { memoryBytesMax: () => 2 ** 20 })).rejects.toMatchObject({
+      reason: "out_of_memory",
+      message: expect.stringContaining("1.0 MiB"),
+    });
   });
 
   it("stops also while it waits for the kernel's file", async () => {

@@ -4,6 +4,7 @@ import type { Workload } from "../contract.ts";
 import { abortError, KernelError, messageOf } from "./errors.ts";
 import { Turns } from "./turn.ts";
 import { WasmInstance } from "./wasm-instance.ts";
+import { pagesOf, withMemoryMaximum } from "./wasm-memory.ts";
 
 export interface WasmGrain {
   workload: Workload;
@@ -59,6 +60,10 @@ export interface WasmRunnerOptions {
   simd?: boolean;
   /** Share of the time that this thread may compute, asked after each step: it rests for the remainder. 1 when left out. */
   duty?: () => number;
+  /** Whether to stop now, asked after each step: faster than the signal, which is heard between two turns only. */
+  stopped?: () => boolean;
+  /** Bytes of memory that a kernel may have here, asked when one is compiled; what its workload needs when left out. */
+  memoryBytesMax?: () => number;
 }
 
 export class WasmRunner {
@@ -89,7 +94,7 @@ export class WasmRunner {
       if (grain.inputs) instance.takeInputs(grain.inputs, grain.inputsFirstTask ?? grain.lo);
       instance.begin(grain.lo, grain.hi);
       for (;;) {
-        if (signal.aborted) throw abortError();
+        if (signal.aborted || this.options.stopped?.()) throw abortError();
         const { done, ms } = instance.step();
         computeMs += ms;
         if (done) break;
@@ -131,7 +136,8 @@ export class WasmRunner {
     );
     const [found] = at < 0 ? [] : this.#idle.splice(at, 1);
     if (found) return found;
-    const instance = await WasmInstance.create(await this.#module(build), params, grain.input);
+    const pages = memoryPages(grain);
+    const instance = await WasmInstance.create(await this.#module(build, pages), params, grain.input);
     return { build, params, input: grain.input, instance };
   }
 
@@ -146,21 +152,25 @@ export class WasmRunner {
     return file.sha256;
   }
 
-  #module(build: string): Promise<WebAssembly.Module> {
-    const known = this.#modules.get(build);
+  /** Compiled with a memory of at most `pages`; a workload whose payloads need different amounts has a module for each. */
+  #module(build: string, pages: number): Promise<WebAssembly.Module> {
+    const key = `${build}/${pages}`;
+    const known = this.#modules.get(key);
     if (known) return known;
-    const compiled = this.#compile(build);
-    this.#modules.set(build, compiled);
+    const compiled = this.#compile(build, pages);
+    this.#modules.set(key, compiled);
     // A failed download is tried again by the next grain.
-    compiled.catch(() => this.#modules.delete(build));
+    compiled.catch(() => this.#modules.delete(key));
     const [oldest] = this.#modules.keys();
     if (this.#modules.size > MODULES_MAX && oldest !== undefined) this.#modules.delete(oldest);
     return compiled;
   }
 
-  async #compile(build: string): Promise<WebAssembly.Module> {
+  async #compile(build: string, pages: number): Promise<WebAssembly.Module> {
     try {
-      const bytes = await this.loadFile(build);
+      const allowed = this.options.memoryBytesMax?.();
+      const file = await this.loadFile(build);
+      const bytes = withMemoryMaximum(file, pages, allowed === undefined ? undefined : pagesOf(allowed));
       return await WebAssembly.compile(bytes as Uint8Array<ArrayBuffer>);
     } catch (error) {
       if (error instanceof KernelError) throw error;
@@ -175,6 +185,15 @@ function paramsOf({ workload, payload, round }: WasmGrain): Uint8Array {
     return workload.params(payload, round);
   } catch (error) {
     throw new KernelError("invalid_params", `The payload has no parameters: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** What the workload says that this payload needs. */
+function memoryPages({ workload, payload }: WasmGrain): number {
+  try {
+    return pagesOf(workload.plan(payload).needs.memoryBytes);
+  } catch (error) {
+    throw new KernelError("invalid_params", `The payload has no plan: ${messageOf(error)}`, { cause: error });
   }
 }
 

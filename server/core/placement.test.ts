@@ -34,12 +34,18 @@ describe("slices", () => {
     grid.submit("j", { engines: ["ffmpeg"] });
     grid.join("v");
     grid.join("off", { preferences: { slots: { wasm: 1, webgpu: 0, native: 0 }, families: [], name: null } });
+    grid.join("small", { capabilities: { engines: ["ffmpeg"], kernelBytesMax: 2 ** 19 } });
     grid.join("gpu", { preferences: { slots: { wasm: 0, webgpu: 1, native: 0 }, families: ["toys"], name: null } });
     grid.pass(1_000);
     const node = (id: string) => idleReasons(grid.state, grid.state.nodes.get(id) as never, grid.now)[0]?.code;
-    expect([node("v"), node("off"), node("gpu")]).toEqual(["engine", "family_off", "backend"]);
+    expect([node("v"), node("off"), node("small"), node("gpu")]).toEqual(["engine", "family_off", "memory", "backend"]);
     const job = grid.state.jobs.get("j") as never;
-    expect(waitingReasons(grid.state, job).map(({ code }) => code)).toEqual(["engine", "family_off", "backend"]);
+    expect(waitingReasons(grid.state, job).map(({ code }) => code)).toEqual([
+      "engine",
+      "family_off",
+      "memory",
+      "backend",
+    ]);
     grid.join("fit", { capabilities: { engines: ["ffmpeg"] } });
     expect(grid.leasesOf("fit")).toHaveLength(2);
   });

@@ -63,7 +63,9 @@ export function hasRoom(state: CoreState, node: Node): boolean {
 export function misfit(node: Node, backend: Backend, job: Job): string | null {
   if (!job.backends.includes(backend)) return "backend";
   if (!node.preferences.families.includes(job.workload.family.id)) return "family_off";
-  if (node.capabilities.ramBytes !== null && job.memoryBytes > node.capabilities.ramBytes) return "memory";
+  const { ramBytes, kernelBytesMax } = node.capabilities;
+  if (job.memoryBytes > Math.min(ramBytes ?? Number.POSITIVE_INFINITY, kernelBytesMax ?? Number.POSITIVE_INFINITY))
+    return "memory";
   if (!job.engines.every((engine) => node.capabilities.engines.includes(engine))) return "engine";
   return null;
 }
