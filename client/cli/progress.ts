@@ -1,4 +1,4 @@
-/** A job's progress on standard error: one line that moves on a terminal, some lines elsewhere. */
+/** A job's progress on standard error: one line that moves on a terminal, a line for each tenth elsewhere. */
 import type { JobView } from "../sdk/index.ts";
 import { duration, percent, plain } from "./print.ts";
 
@@ -9,8 +9,6 @@ export interface Screen {
 }
 
 const barMax = 30;
-/** Without a terminal a line is printed each time so much more is done. */
-const stepOfLines = 0.1;
 
 /** The line for a job, at most that many characters. */
 export function progressLine(job: JobView, columns: number): string {
@@ -34,7 +32,7 @@ export function progressLine(job: JobView, columns: number): string {
 
 export class Progress {
   #drawn = false;
-  #told = { status: "", fraction: 0 };
+  #told = "";
 
   constructor(private readonly screen: Screen) {}
 
@@ -46,9 +44,9 @@ export class Progress {
       this.#drawn = true;
       return;
     }
-    const { fraction } = job.progress;
-    if (job.status === this.#told.status && fraction < this.#told.fraction + stepOfLines) return;
-    this.#told = { status: job.status, fraction };
+    const stage = `${job.status} ${Math.floor(job.progress.fraction * 10)}`;
+    if (stage === this.#told) return;
+    this.#told = stage;
     this.screen.write(`${progressLine(job, 120)}\n`);
   }
 

@@ -40,9 +40,8 @@ function collect(node: Json, root: Json, prefix: string, depth: number, found: M
       const name = prefix + key;
       const variants = shapes(value, root);
       const field = fieldOf(name, value, variants, required.includes(key));
-      // Of several shapes of one object, a field is required if it is in all that have it.
       const before = found.get(name);
-      found.set(name, before ? { ...field, required: before.required && field.required } : field);
+      found.set(name, before ? either(before, field) : field);
       if (depth < depthMax && field.kinds.includes("object")) collect(value, root, `${name}.`, depth + 1, found);
     }
   }
@@ -58,6 +57,17 @@ function fieldOf(name: string, node: Json, variants: readonly Json[], required: 
     options: options.every(Array.isArray) ? options.flat() : null,
     required: required && node.default === undefined,
     help: typeof help === "string" ? help : "",
+  };
+}
+
+/** A field that several shapes of one object have. */
+function either(a: Field, b: Field): Field {
+  return {
+    name: a.name,
+    kinds: [...new Set([...a.kinds, ...b.kinds])],
+    options: a.options && b.options && [...new Set([...a.options, ...b.options])],
+    required: a.required && b.required,
+    help: a.help || b.help,
   };
 }
 

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { Access } from "../../server/access/access.ts";
 import { Keyring } from "../../server/access/keyring.ts";
 import { MemoryBlobs } from "../../server/blobs/memory.ts";
@@ -27,8 +28,11 @@ export class RealCoordinator {
   #running: { coordinator: Coordinator; server: Server; close: () => void } | null = null;
   #port = 0;
 
-  static async start(): Promise<RealCoordinator> {
-    const grid = new RealCoordinator();
+  /** `programs`: the folder of the bundled programs that it serves. */
+  constructor(private readonly programs = "/nonexistent") {}
+
+  static async start(programs?: string): Promise<RealCoordinator> {
+    const grid = new RealCoordinator(programs);
     await grid.start();
     return grid;
   }
@@ -78,11 +82,15 @@ export class RealCoordinator {
     );
     const sse = new SseHub();
     const metrics = createMetrics({ grid: coordinator, sse, sockets: () => 0 });
-    const none = "/nonexistent";
     const app = createApp({
       grid: coordinator,
       access,
-      built: { pagesDir: none, workerFile: none, cliFile: none, sdkFile: none },
+      built: {
+        pagesDir: join(this.programs, "no-pages"),
+        workerFile: join(this.programs, "worker.mjs"),
+        cliFile: join(this.programs, "queztl.mjs"),
+        sdkFile: join(this.programs, "queztl-sdk.mjs"),
+      },
       metrics,
       sse,
       version: "0.0.0",
