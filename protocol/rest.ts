@@ -283,6 +283,18 @@ export const healthSchema = z
   .meta({ id: "Health" });
 export type Health = z.infer<typeof healthSchema>;
 
+const linkName = z.string().regex(/^[0-9a-f]{32}$/, "32 hex digits");
+/** A sealed identity on its way to another device: both members come from the code (docs/protocol.md). */
+export const linkBodySchema = z
+  .strictObject({
+    name: linkName,
+    sealed: z.string().regex(/^[A-Za-z0-9_-]{1,512}$/, "1 to 512 characters of base64url"),
+  })
+  .meta({ id: "LinkBody" });
+export const linkMadeSchema = z.object({ expires_at: z.string() }).meta({ id: "LinkMade" });
+export const linkTakeSchema = z.strictObject({ name: linkName }).meta({ id: "LinkTake" });
+export const linkSealedSchema = z.object({ sealed: z.string() }).meta({ id: "LinkSealed" });
+
 /** What a key may do: submit work, read others' jobs, manage keys and jobs, spend money on instances. */
 export const scopes = ["submit", "read", "admin", "scale"] as const;
 export const scopeSchema = z.enum(scopes);

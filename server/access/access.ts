@@ -9,6 +9,7 @@ import { AccessError, anonymous, type Caller, local, operator, type RequestFacts
 import { Hosts } from "./hosts.ts";
 import { type AskOwner, Keyless, type KeylessOptions } from "./keyless.ts";
 import type { Keyring } from "./keyring.ts";
+import { Links } from "./links.ts";
 import { sameSecret } from "./secrets.ts";
 import { readCookie, Sessions, sessionCookie } from "./sessions.ts";
 
@@ -38,21 +39,26 @@ export interface Rates {
   submissions: BucketRate;
   /** Requests to the API from other machines, per address (IPv6: per /64). */
   requests: BucketRate;
+  /** Codes made and tried that take an identity to another device, per address. */
+  links: BucketRate;
 }
 
 export const defaultRates: Rates = {
   failures: { perSecond: 0.2, burst: 10 },
   submissions: { perSecond: 100, burst: 500 },
   requests: { perSecond: 50, burst: 300 },
+  links: { perSecond: 0.1, burst: 10 },
 };
 
 export class Access {
   readonly keyless: Keyless;
   readonly hosts: Hosts;
   readonly sessions: Sessions;
+  readonly links: Links;
   private readonly failures: Buckets;
   private readonly submissions: Buckets;
   private readonly requests: Buckets;
+  private readonly linkTries: Buckets;
   private readonly proxies: ReadonlySet<string>;
 
   constructor(
@@ -69,10 +75,12 @@ export class Access {
     this.hosts = new Hosts(options.allowedHosts, options.publicUrl);
     this.keyless = new Keyless(keylessOptions, this.hosts, options.askOwner, options.ownUid, options.print);
     this.sessions = new Sessions(options.now);
+    this.links = new Links(options.now);
     const rates = { ...defaultRates, ...options.rates };
     this.failures = new Buckets(rates.failures, options.now);
     this.submissions = new Buckets(rates.submissions, options.now);
     this.requests = new Buckets(rates.requests, options.now);
+    this.linkTries = new Buckets(rates.links, options.now);
     this.proxies = new Set(options.trustedProxies.map(plainAddress));
   }
 
@@ -94,6 +102,12 @@ export class Access {
     if (caller.kind !== "key" || caller.id === null) return;
     const seconds = this.submissions.take(caller.id);
     if (seconds > 0) throw rateLimited("This key submits too fast.", seconds);
+  }
+
+  /** Bounds how many codes of another device one address may make or try. Throws AccessError("rate_limited"). */
+  limitLinks(facts: RequestFacts): void {
+    const seconds = this.linkTries.take(network(this.clientAddress(facts)));
+    if (seconds > 0) throw rateLimited("Too many codes from this address.", seconds);
   }
 
   /** Who asks. Throws AccessError for wrong credentials; a request without any is `anonymous` or `local`. */

@@ -12,6 +12,7 @@ import { IncomingFacts } from "./facts.ts";
 import { type BuiltFiles, contentRoutes, fileRoutes } from "./files.ts";
 import { apiHeaders, docsHeaders, revalidate } from "./headers.ts";
 import { keyRoutes, sessionRoutes } from "./keys.ts";
+import { linkRoutes } from "./links.ts";
 import type { Metrics } from "./metrics.ts";
 import { networkRoutes } from "./network.ts";
 import { type OpenApiDocument, openApiDocument } from "./openapi.ts";
@@ -66,6 +67,7 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   streamRoutes(deps);
   keyRoutes(deps);
   sessionRoutes(deps, options.tls);
+  linkRoutes(deps);
   metricsRoute(api, options.metrics);
   documentRoutes(app, api, registry, options);
   api.refuseOtherMethods();

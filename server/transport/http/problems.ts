@@ -18,6 +18,7 @@ export const problemTable = {
   cross_site: [403, "The request comes from another site"],
   not_found: [404, "There is nothing here"],
   no_such_job: [404, "There is no such job"],
+  no_such_link: [404, "There is no such code"],
   no_such_key: [404, "There is no such key"],
   method_not_allowed: [405, "The method is not allowed here"],
   slow_body: [408, "The body came too slowly"],
