@@ -2,9 +2,11 @@
  * The coordinator as the other rooms see it: what HTTP needs (`Grid`) and what sockets need (`connect`),
  * over the engine that runs the core.
  */
+
 import { randomUUID } from "node:crypto";
 import { limits } from "../protocol/limits.ts";
 import type { JobView, NetworkStatus, NodeView, WorkloadType } from "../protocol/rest.ts";
+import type { Blobs } from "./blobs/blobs.ts";
 import { plannedWorkloads } from "./catalog.ts";
 import type { NodeSocket } from "./shell/connections.ts";
 import { Engine, type EngineOptions, type JobEnd } from "./shell/engine.ts";
@@ -246,8 +248,8 @@ export class Coordinator implements Grid {
     return this.options.blobs.get(sha256);
   }
 
-  blob(sha256: string): Promise<Uint8Array | null> {
-    return this.options.blobs.get(sha256);
+  get blobs(): Blobs {
+    return this.options.blobs;
   }
 
   health(): GridHealth {

@@ -1,4 +1,5 @@
 /** A grid without nodes, for tests of the HTTP side: jobs move when the test says so. */
+
 import { createHash } from "node:crypto";
 import type {
   FeedEvent,
@@ -10,6 +11,7 @@ import type {
   NodeView,
   WorkloadType,
 } from "../../protocol/rest.ts";
+import { MemoryBlobs } from "../blobs/memory.ts";
 import type { KeyRecord } from "../store/store.ts";
 import { fakeJob, fakeStatus, fakeTypes } from "./fake-views.ts";
 import {
@@ -37,6 +39,7 @@ interface Kept {
 export class FakeGrid implements Grid {
   readonly kept = new Map<string, Kept>();
   readonly files = new Map<string, Uint8Array>();
+  readonly blobs = new MemoryBlobs();
   readonly feeds = new Set<(numbered: NumberedFeedEvent) => void>();
   /** Changes of the feed so far; all of them are kept. */
   readonly changes: NumberedFeedEvent[] = [];
@@ -168,17 +171,15 @@ export class FakeGrid implements Grid {
   async kernelFile(sha256: string): Promise<Uint8Array | null> {
     return this.files.get(sha256) ?? null;
   }
-  async blob(sha256: string): Promise<Uint8Array | null> {
-    return this.files.get(sha256) ?? null;
-  }
   health(): GridHealth {
     return { status: "ok", reasons: [], uptime: 1.5, version: "1.2.0" };
   }
 
-  /** For tests: a file under its hash. */
+  /** For tests: a file and a blob under its hash. */
   addFile(bytes: Uint8Array): string {
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     this.files.set(sha256, bytes);
+    void this.blobs.put(bytes);
     return sha256;
   }
 

@@ -13,6 +13,7 @@ import type {
   Reason,
   WorkloadType,
 } from "../../protocol/rest.ts";
+import type { Blobs } from "../blobs/blobs.ts";
 import type { KeyRecord } from "../store/store.ts";
 
 export type GridErrorCode =
@@ -158,7 +159,8 @@ export interface Grid {
 
   /** A kernel file that some open job or the current build pins, by SHA-256 (hex). */
   kernelFile(sha256: string): Promise<Uint8Array | null>;
-  blob(sha256: string): Promise<Uint8Array | null>;
+  /** What volunteers and submitters fetch by hash. */
+  blobs: Pick<Blobs, "stat" | "read">;
 
   keys: KeyStore;
   health(): GridHealth;

@@ -5,11 +5,12 @@ import type { Access } from "../../access/access.ts";
 import type { Grid } from "../grid.ts";
 import type { SseHub } from "../sse.ts";
 import { Api, type HttpContext, type HttpEnv } from "./api.ts";
+import { blobRoutes } from "./blobs.ts";
 import type { RouteDeps } from "./deps.ts";
 import { docsCss, docsPage } from "./docs-page.ts";
 import { workingCurl } from "./example.ts";
 import { IncomingFacts } from "./facts.ts";
-import { type BuiltFiles, contentRoutes, fileRoutes } from "./files.ts";
+import { type BuiltFiles, fileRoutes, kernelRoutes } from "./files.ts";
 import { apiHeaders, docsHeaders, revalidate } from "./headers.ts";
 import { keyRoutes, sessionRoutes } from "./keys.ts";
 import { linkRoutes } from "./links.ts";
@@ -72,7 +73,8 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   documentRoutes(app, api, registry, options);
   api.refuseOtherMethods();
   app.all("/api/*", (c) => c.notFound());
-  contentRoutes(app, grid);
+  kernelRoutes(app, grid);
+  blobRoutes(app, grid);
   fileRoutes(app, options.built);
   return app;
 }

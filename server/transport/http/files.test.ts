@@ -90,7 +90,7 @@ test("no way out of the folder", async () => {
   }
 });
 
-test("kernels and blobs by hash, immutable", async () => {
+test("kernels by hash, immutable", async () => {
   const bytes = new Uint8Array([0, 0x61, 0x73, 0x6d]);
   const sha256 = server.grid.addFile(bytes);
   const wasm = await server.ask(`/k/${sha256}.wasm`);
@@ -99,9 +99,7 @@ test("kernels and blobs by hash, immutable", async () => {
   expect(wasm.headers.get("cache-control")).toContain("immutable");
   expect((await server.ask(`/k/${sha256}.wasm`, { headers: { "if-none-match": `"${sha256}"` } })).status).toBe(304);
   expect((await server.ask(`/k/${sha256}.wgsl`)).headers.get("content-type")).toBe("text/wgsl; charset=utf-8");
-  const blob = await server.ask(`/b/${sha256}`);
-  expect([blob.status, blob.headers.get("content-type")]).toEqual([200, "application/octet-stream"]);
-  for (const path of [`/k/${sha256}`, `/k/${sha256}.html`, `/k/${"0".repeat(64)}.wasm`, `/b/${sha256.toUpperCase()}`]) {
+  for (const path of [`/k/${sha256}`, `/k/${sha256}.html`, `/k/${"0".repeat(64)}.wasm`]) {
     expect((await server.ask(path)).status).toBe(404);
   }
 });

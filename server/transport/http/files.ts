@@ -1,4 +1,4 @@
-/** Bytes over HTTP: kernels and blobs by hash, programs of one file, the built pages. */
+/** Bytes over HTTP: kernels by hash, programs of one file, the built pages. */
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { extname, join, resolve, sep } from "node:path";
@@ -25,19 +25,13 @@ const types: Record<string, string> = {
   ".txt": "text/plain; charset=utf-8",
 };
 
-/** `/k/<sha256>.wasm`, `/k/<sha256>.wgsl` and `/b/<sha256>`: their names are their contents, so they never change. */
-export function contentRoutes(app: Hono<HttpEnv>, grid: Grid): void {
+/** `/k/<sha256>.wasm` and `/k/<sha256>.wgsl`: their names are their contents, so they never change. */
+export function kernelRoutes(app: Hono<HttpEnv>, grid: Grid): void {
   app.get("/k/:file", async (c) => {
     const [, sha256, extension] = /^([0-9a-f]{64})(\.wasm|\.wgsl)$/.exec(c.req.param("file")) ?? [];
     const bytes = sha256 === undefined ? null : await grid.kernelFile(sha256);
     if (sha256 === undefined || bytes === null) throw nothing("kernel", "Ask for the file that a lease names.");
     return content(c, sha256, bytes, types[extension!]!);
-  });
-  app.get("/b/:sha256", async (c) => {
-    const [sha256] = /^[0-9a-f]{64}$/.exec(c.req.param("sha256")) ?? [];
-    const bytes = sha256 === undefined ? null : await grid.blob(sha256);
-    if (sha256 === undefined || bytes === null) throw nothing("blob", "Ask for the hash that a lease or result names.");
-    return content(c, sha256, bytes, "application/octet-stream");
   });
 }
 

@@ -16,6 +16,14 @@ export const apiHeaders = {
   "cache-control": "no-store",
 } as const;
 
+/** Anybody's bytes: a browser saves them, whatever they say they are, and never runs them as this origin's. */
+export const blobHeaders = (sha256: string) => ({
+  ...common,
+  "content-type": "application/octet-stream",
+  "content-disposition": `attachment; filename="${sha256}"`,
+  "content-security-policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
+});
+
 /**
  * Pages and their workers. `wasm-unsafe-eval` is what compiling WebAssembly needs; connect-src 'self'
  * covers the WebSocket; compiled page templates carry style attributes.

@@ -26,6 +26,7 @@ export const problemTable = {
   job_failed: [409, "The job failed"],
   job_cancelled: [409, "The job was cancelled"],
   too_many_keys: [409, "There are too many keys"],
+  range_not_satisfiable: [416, "There are no such bytes"],
   body_too_large: [413, "The body is too large"],
   not_json: [415, "The body's media type is not application/json"],
   foreign_host: [421, "The Host header names another server"],
