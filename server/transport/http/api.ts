@@ -14,7 +14,9 @@ import { parseJson } from "./json.ts";
 import { HttpProblem, type ProblemCode, problemTable } from "./problems.ts";
 
 /** What @hono/node-server puts beside a request. */
-export type HttpEnv = { Bindings: { incoming: import("node:http").IncomingMessage } };
+export type HttpEnv = {
+  Bindings: { incoming: import("node:http").IncomingMessage; outgoing: import("node:http").ServerResponse };
+};
 export type HttpContext = Context<HttpEnv>;
 
 export interface Answer {
