@@ -1,8 +1,8 @@
 /** The grid as a researcher's program sees it. Runs in Node 20 and newer, and in browsers. */
 import type { JobList, JobView, NetworkStatus, NodeView, SubmitAnswer } from "../../protocol/rest.ts";
-import { checkSize, Http, type HttpOptions } from "./http.ts";
+import { checkSize, Http } from "./http.ts";
 import { Job } from "./job.ts";
-import { invalidArgument } from "./problem.ts";
+import { type GridProblem, invalidArgument } from "./problem.ts";
 import { type RetryOptions, retryDefault } from "./retry.ts";
 import type { Accepted, CallOptions, JobFilter, PayloadOf, ResultOf, SubmitOptions, WorkloadTypes } from "./types.ts";
 
@@ -16,7 +16,7 @@ export interface ConnectOptions {
   /** Requests at once, as many long polls beside them; 16 in Node and 2 in browsers, which allow six per site, without it. */
   connections?: number;
   /** Told of every failure that is tried again. */
-  onRetry?: HttpOptions["onRetry"];
+  onRetry?: (problem: GridProblem, pauseMs: number) => void;
   /** Instead of the global `fetch`. */
   fetch?: typeof fetch;
 }
@@ -74,6 +74,7 @@ const newKey = (): string =>
 export class Grid {
   readonly #http: Http;
 
+  /** @internal */
   constructor(http: Http) {
     this.#http = http;
   }
@@ -140,10 +141,12 @@ export class Grid {
 
 /** The handle of a job that this program submitted: it knows what the coordinator answered. */
 export class SubmittedJob<Result = unknown> extends Job<Result> {
-  constructor(
-    http: Http,
-    readonly accepted: Accepted,
-  ) {
+  /** The coordinator's answer. */
+  readonly accepted: Accepted;
+
+  /** @internal */
+  constructor(http: Http, accepted: Accepted) {
     super(http, accepted.task_id);
+    this.accepted = accepted;
   }
 }

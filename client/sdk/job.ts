@@ -16,14 +16,17 @@ export class Job<Result = unknown> {
   readonly #http: Http;
   readonly #path: string;
 
-  /** Made by `grid.submit` and `grid.job`. */
-  constructor(
-    http: Http,
-    readonly id: string,
-  ) {
+  readonly id: string;
+
+  /**
+   * Made by `grid.submit` and `grid.job`.
+   * @internal
+   */
+  constructor(http: Http, id: string) {
     if (!/^[A-Za-z0-9_-]{1,64}$/.test(id)) {
       throw invalidArgument("id", `"${id}" is no id of a job`, "Use the id of a job handle, or the task_id of a job");
     }
+    this.id = id;
     this.#http = http;
     this.#path = `/api/v1.2/workload/${id}`;
   }

@@ -5,22 +5,26 @@ import type { JobEvent, JobResult, JobState, SubmitAnswer, WorkloadType } from "
 
 type Registry = typeof registry;
 
+/** What each workload is asked, by wire name. */
+export type Payloads = {
+  [Type in keyof Registry]: Registry[Type] extends Workload<infer Payload, infer _Task, infer _Result>
+    ? Payload
+    : never;
+};
+
+/** What each workload answers, by wire name. */
+export type Results = {
+  [Type in keyof Registry]: Registry[Type] extends Workload<infer _Payload, infer _Task, infer Result> ? Result : never;
+};
+
 /** Wire names of the workloads that this version knows. */
-export type WorkloadName = keyof Registry;
+export type WorkloadName = keyof Payloads;
 
 /** What a workload is asked; `unknown` for one that this version does not know. */
-export type PayloadOf<Type extends string> = Type extends WorkloadName
-  ? Registry[Type] extends Workload<infer Payload, infer _Task, infer _Result>
-    ? Payload
-    : never
-  : unknown;
+export type PayloadOf<Type extends string> = Type extends WorkloadName ? Payloads[Type] : unknown;
 
 /** What a workload answers; `unknown` for one that this version does not know. */
-export type ResultOf<Type extends string> = Type extends WorkloadName
-  ? Registry[Type] extends Workload<infer _Payload, infer _Task, infer Result>
-    ? Result
-    : never
-  : unknown;
+export type ResultOf<Type extends string> = Type extends WorkloadName ? Results[Type] : unknown;
 
 /** A finished job: its result, and how that was verified. */
 export type JobReport<Result> = Omit<JobResult, "result"> & { result: Result };

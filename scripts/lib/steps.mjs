@@ -80,6 +80,13 @@ export const steps = [
     outputs: ["dist/queztl.mjs", "dist/queztl-sdk.mjs"],
   }),
   buildStep({
+    name: "sdk-types",
+    title: "Writing the SDK's types",
+    program: ["scripts/sdk-types.mjs"],
+    inputs: ["client/sdk", "client/shared/sse.ts", "kernels", "protocol", "scripts/sdk-types.mjs"],
+    outputs: ["dist/queztl-sdk.d.mts"],
+  }),
+  buildStep({
     name: "pages",
     title: "Building pages",
     program: ["node_modules/vite/bin/vite.js", "build", "--config", "client/vite.config.ts", "--logLevel", "warn"],

@@ -63,6 +63,7 @@ it("matches no file of the build, no kernel and no route", async () => {
       "/worker.mjs",
       "/queztl.mjs",
       "/queztl-sdk.mjs",
+      "/queztl-sdk.d.mts",
       `/b/${"0".repeat(64)}`,
     ],
   ].map((path) => origin + path);

@@ -12,6 +12,7 @@ const types: Record<string, string> = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
   ".mjs": "text/javascript; charset=utf-8",
+  ".mts": "text/plain; charset=utf-8",
   ".css": "text/css; charset=utf-8",
   ".json": "application/json; charset=utf-8",
   ".map": "application/json; charset=utf-8",
@@ -56,7 +57,7 @@ export interface BuiltFiles {
   workerFile: string;
   /** The command line as one file. */
   cliFile: string;
-  /** The SDK as one file. */
+  /** The SDK as one file; its types lie beside it, in a file of the same name with `.d.mts`. */
   sdkFile: string;
 }
 
@@ -111,6 +112,8 @@ export function fileRoutes(app: Hono<HttpEnv>, built: BuiltFiles): void {
   app.get("/worker.mjs", (c) => serve(c, resolve(built.workerFile), notBuilt("The native worker is")));
   app.get("/queztl.mjs", (c) => serve(c, resolve(built.cliFile), notBuilt("The command line is")));
   app.get("/queztl-sdk.mjs", (c) => serve(c, resolve(built.sdkFile), notBuilt("The SDK is")));
+  const sdkTypes = built.sdkFile.replace(/\.mjs$/, ".d.mts");
+  app.get("/queztl-sdk.d.mts", (c) => serve(c, resolve(sdkTypes), notBuilt("The SDK's types are")));
   app.get("/*", (c) => {
     const missing = nothing("page", "The pages are / and /dashboard; the API's page is /api.");
     const wanted = resolve(root, `.${decoded(c.req.path)}`);
