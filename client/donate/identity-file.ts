@@ -1,9 +1,11 @@
 /**
- * A portable identity as a file. An identity is made non-extractable, so nobody (its owner included) can take it elsewhere;
+ * A portable identity as a file, or on its way to another device by a code. An identity is made non-extractable, so nobody (its owner included) can take it elsewhere;
  * only one that its owner asked to be portable keeps its private half, and can be saved and brought to another browser.
  */
+import { callApi } from "../shared/api.ts";
 import { inTransaction, openDatabase } from "./idb.ts";
 import { identityOfSeed, type KeptIdentity, keepIdentity, keptIdentity } from "./identity.ts";
+import { linkKeys, makeCode, openSeed, sealSeed } from "./link-code.ts";
 
 const kind = "queztl identity";
 const seedBytes = 32;
@@ -78,6 +80,24 @@ export const browserIdentity = {
 
   async bring(text: string): Promise<void> {
     await replace(await identityOfText(text));
+  },
+
+  /** A code that another device types to take over this identity, once, within some minutes. */
+  async link(): Promise<{ code: string; endMs: number }> {
+    const portable = (await withDatabase(keptIdentity))?.portable;
+    if (!portable) throw new Error("This identity is not portable.");
+    const code = makeCode();
+    const { name, key } = await linkKeys(code);
+    const body = { name, sealed: await sealSeed(portable, key) };
+    const { expires_at } = await callApi<{ expires_at: string }>("/identity-links", { method: "POST", body });
+    return { code, endMs: Date.parse(expires_at) };
+  },
+
+  /** Takes over the identity that another device made this code for. */
+  async bringByCode(text: string): Promise<void> {
+    const { name, key } = await linkKeys(text);
+    const { sealed } = await callApi<{ sealed: string }>("/identity-links/take", { method: "POST", body: { name } });
+    await replace(await identityOfSeed(await openSeed(sealed, key)));
   },
 };
 

@@ -4,6 +4,7 @@ import type { Browser, BrowserContext, Page } from "playwright";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { NetworkStatus } from "../../protocol/rest.ts";
 import { launchChromium } from "../../scripts/chromium.mjs";
+import { lanAddressesBestFirst } from "../../server/first-minutes/addresses.ts";
 import { getJson, type RunningGrid, startGrid, until } from "./grid-process.ts";
 
 let grid: RunningGrid;
@@ -13,9 +14,9 @@ const online = async (): Promise<string[]> =>
   (await getJson<NetworkStatus>(`${grid.url}/api/v1.2/network/status`)).nodes
     .filter((node) => node.online)
     .map((node) => node.node_id);
-async function open(context: BrowserContext): Promise<Page> {
+async function open(context: BrowserContext, url = grid.url): Promise<Page> {
   const page = await context.newPage();
-  await page.goto(grid.url);
+  await page.goto(url);
   await page.getByTestId("donate-button").waitFor();
   return page;
 }
@@ -94,3 +95,59 @@ it("stays in its browser, unless its owner makes one that can be saved and bring
   expect(await nodeOf(other)).toBe(portable);
   await elsewhere.close();
 });
+
+it("comes to another device by a code, once, and the coordinator never sees the key", async () => {
+  const home = await browser.newContext();
+  const page = await open(home);
+  page.on("dialog", (dialog) => void dialog.accept());
+  await page.getByTestId("identity").locator("summary").click();
+  // An identity that stays in its browser has no code, and the page says why.
+  expect(await page.getByTestId("link-add").count()).toBe(0);
+  await page.getByTestId("identity-portable").click();
+  const sent: string[] = [];
+  home.on("request", (request) => {
+    if (request.url().includes("identity-links")) sent.push(request.postData() ?? "");
+  });
+  await page.getByTestId("link-add").click();
+  const code = await page.getByTestId("link-code").innerText();
+  const seed = await page.evaluate(async () => {
+    const opened = indexedDB.open("queztl");
+    await new Promise((resolve) => opened.addEventListener("success", resolve));
+    const get = opened.result.transaction("identities").objectStore("identities").get(0);
+    await new Promise((resolve) => get.addEventListener("success", resolve));
+    opened.result.close();
+    return [...(get.result as { portable: Uint8Array }).portable];
+  });
+  expect(sent).toHaveLength(1);
+  expect(Object.keys(JSON.parse(sent[0] as string)).sort()).toEqual(["name", "sealed"]);
+  const bytes = Buffer.from((JSON.parse(sent[0] as string) as { sealed: string }).sealed, "base64url");
+  expect(bytes.includes(Buffer.from(seed))).toBe(false);
+  expect(sent[0]).not.toContain(code.replaceAll("-", ""));
+  const portable = await nodeOf(page);
+  await stop(page);
+  await home.close();
+
+  // Over plain http there is no WebCrypto, and the same code still opens it.
+  const lan = lanAddressesBestFirst()[0]?.address;
+  const elsewhere = await browser.newContext();
+  const other = await open(elsewhere, lan === undefined ? grid.url : grid.url.replace("localhost", lan));
+  await other.getByTestId("identity").locator("summary").click();
+  const type = async (text: string): Promise<void> => {
+    if ((await other.getByTestId("link-typed").count()) === 0) await other.getByTestId("link-have").click();
+    await other.getByTestId("link-typed").fill(text);
+    await other.getByTestId("link-take").click();
+    await other.getByTestId("identity-told").waitFor({ timeout: 30_000 });
+  };
+  const told = (): Promise<string> => other.getByTestId("identity-told").innerText();
+  await type("K7QF");
+  expect(await told()).toContain("12 letters");
+  await type("0000-0000-0000");
+  expect(await told()).toContain("wrong, was used, or is older");
+  await type(` ${code.toLowerCase()} `);
+  expect(await told()).toContain("computes in that name");
+  expect(await nodeOf(other)).toBe(portable);
+  await stop(other);
+  await type(code);
+  expect(await told()).toContain("was used");
+  await elsewhere.close();
+}, 90_000);
