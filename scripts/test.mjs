@@ -7,6 +7,7 @@ import { check } from "./check.mjs";
 import { findChromium } from "./chromium.mjs";
 import { foreground } from "./lib/child.mjs";
 import { tool } from "./lib/paths.mjs";
+import { findOtherBrowsers } from "./other-browsers.mjs";
 import { setup } from "./setup.mjs";
 
 const PROJECTS = ["unit", "sim", "chaos", "e2e"];
@@ -21,7 +22,11 @@ export async function main(args) {
   await setup(name === "unit" ? { only: ["packages", "driver", "kernels"] } : {});
   const env = { ...process.env };
   // Looked for before anything long runs, so that a missing browser is told at once.
-  if (projects.includes("e2e")) env.QUEZTL_CHROMIUM = await findChromium({ install: true });
+  if (projects.includes("e2e")) {
+    env.QUEZTL_CHROMIUM = await findChromium({ install: true });
+    // Their tests look for them again, and tell what is missing.
+    await findOtherBrowsers({ install: true });
+  }
   if (name === "all" && !(await check())) return 1;
   const chosen = projects.flatMap((project) => ["--project", project]);
   return foreground(process.execPath, [tool("vitest/vitest.mjs"), "run", ...chosen, ...rest], { env });

@@ -17,6 +17,9 @@ export interface RunningGrid {
   output(): string;
   /** A native worker; `own` gives it the join token. */
   worker(options: { own: boolean; args?: string[] }): ChildProcess;
+  /** Kills the coordinator, which leaves it no time for a word; `startAgain` has it at the same address. */
+  killCoordinator(): Promise<void>;
+  startAgain(): Promise<void>;
   /** Kills everything and removes what it wrote. */
   end(): Promise<void>;
 }
@@ -26,23 +29,27 @@ export async function startGrid(args: string[] = []): Promise<RunningGrid> {
   const dataDir = mkdtempSync(join(tmpdir(), "queztl-e2e-"));
   const children: ChildProcess[] = [];
   let printed = "";
-  const coordinator = spawn(
-    process.execPath,
-    ["--import", "tsx", "server/main.ts", "--port", String(port), "--data", dataDir, "--no-worker", ...args],
-    { cwd: root, stdio: ["ignore", "pipe", "pipe"] },
-  );
-  children.push(coordinator);
-  for (const stream of [coordinator.stdout, coordinator.stderr]) {
-    stream?.on("data", (data: Buffer) => {
-      printed += data.toString();
-    });
-  }
   const url = `http://localhost:${port}`;
-  await until(
-    async () => (await fetch(`${url}/api/health`).catch(() => null))?.ok === true,
-    20_000,
-    () => printed,
-  );
+  const start = async (): Promise<ChildProcess> => {
+    const child = spawn(
+      process.execPath,
+      ["--import", "tsx", "server/main.ts", "--port", String(port), "--data", dataDir, "--no-worker", ...args],
+      { cwd: root, stdio: ["ignore", "pipe", "pipe"] },
+    );
+    children.push(child);
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on("data", (data: Buffer) => {
+        printed += data.toString();
+      });
+    }
+    await until(
+      async () => (await fetch(`${url}/api/health`).catch(() => null))?.ok === true,
+      20_000,
+      () => printed,
+    );
+    return child;
+  };
+  let coordinator = await start();
   const secrets = JSON.parse(readFileSync(join(dataDir, "secrets.json"), "utf8")) as Record<string, string>;
   return {
     url,
@@ -66,6 +73,10 @@ export async function startGrid(args: string[] = []): Promise<RunningGrid> {
       });
       children.push(child);
       return child;
+    },
+    killCoordinator: () => kill(coordinator),
+    startAgain: async () => {
+      coordinator = await start();
     },
     end: async () => {
       await Promise.all(children.map(kill));

@@ -1,0 +1,212 @@
+/** What a volunteer does in a browser, the same in each: look, donate, lose the coordinator, stop, come back, leave. */
+import { createHash } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { JobResult, JobView, NetworkStatus } from "../../protocol/rest.ts";
+import { lanAddressesBestFirst } from "../../server/first-minutes/addresses.ts";
+import { getJson, type RunningGrid, startGrid, submit, until } from "./grid-process.ts";
+import type { OtherBrowser } from "./other-browsers.ts";
+
+interface TabView {
+  phase: string;
+  nodeId: string | null;
+  accepted: number;
+  storedByBackend: { wasm: number };
+  meters: { fraction: number }[];
+}
+type Page = Window & typeof globalThis & { queztl: { view: TabView } };
+
+/** Bitcoin's block 0, and what oracle.c prints for its first nonces: see there. */
+const genesis =
+  "0100000000000000000000000000000000000000000000000000000000000000000000003ba3edfd7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a29ab5f49ffff001d1dac2b7c";
+const oracle = {
+  nonces: 33_554_432,
+  zeros: 14,
+  count: 2041,
+  nonce: 13_320_040,
+  hash: "00000023c23d0afbedc03f8af514bc1e5c9d29b830b53e24f564e197480f881c",
+};
+const search = {
+  workload_type: "crypto_mining",
+  // Hard enough that nothing is found, and every nonce is searched.
+  payload: { header: genesis, target: `${"0".repeat(24)}${"f".repeat(40)}`, nonce_start: 0, nonces: oracle.nonces },
+  priority: 9,
+};
+const endless = { workload_type: "monte_carlo", payload: { iterations: 1e12 }, priority: 5 };
+
+const screenshots = fileURLToPath(new URL("../../test-results/", import.meta.url));
+const lanAddress = lanAddressesBestFirst()[0]?.address;
+
+/** Declares the tests of one browser. `name` names them and their pictures. */
+export function visitsOf(name: string, start: () => Promise<OtherBrowser>): void {
+  describe(`a volunteer's visit in ${name}`, () => {
+    let grid: RunningGrid;
+    let browser: OtherBrowser;
+    beforeAll(async () => {
+      mkdirSync(screenshots, { recursive: true });
+      [grid, browser] = await Promise.all([startGrid(), start()]);
+      console.log(`${name} is ${browser.name}`);
+    }, 60_000);
+    afterAll(async () => {
+      await browser?.end();
+      await grid?.end();
+    });
+
+    const view = (): Promise<TabView> =>
+      browser.evaluate(() => JSON.parse(JSON.stringify((window as Page).queztl.view)) as TabView);
+    const job = (id: string): Promise<JobView> => getJson(`${grid.url}/api/v1.2/workload/${id}`);
+    const tabs = async (): Promise<NetworkStatus["nodes"]> =>
+      (await getJson<NetworkStatus>(`${grid.url}/api/v1.2/network/status`)).nodes.filter(({ kind }) => kind === "tab");
+    const held = async (): Promise<number> => (await tabs()).reduce((sum, { leases }) => sum + leases.length, 0);
+    const shot = async (what: string): Promise<void> =>
+      writeFileSync(join(screenshots, `${name}-${what}.png`), await browser.screenshot());
+
+    async function open(url: string): Promise<void> {
+      await browser.goto(url);
+      const ready = (): Promise<boolean> =>
+        browser.evaluate(() => document.querySelector("[data-testid=donate-button]") !== null);
+      await until(ready, 10_000);
+    }
+    const textOf = (): Promise<{ help: string; able: string | undefined; missing: string }> =>
+      browser.evaluate(() => {
+        const find = (testId: string) => document.querySelector<HTMLElement>(`[data-testid=${testId}]`);
+        const help = find("help");
+        return { help: help?.innerText ?? "", able: help?.dataset.able, missing: find("missing")?.innerText ?? "" };
+      });
+    const computing = async (): Promise<boolean> => (await view()).meters.some(({ fraction }) => fraction > 0);
+
+    /** Presses Stop, and gives the milliseconds until everything of the tab has ended. */
+    async function stop(): Promise<void> {
+      await browser.evaluate(() => {
+        const since = (): void => {
+          const startedMs = performance.now();
+          const timer = setInterval(() => {
+            if ((window as Page).queztl.view.phase !== "stopped") return;
+            clearInterval(timer);
+            Object.assign(window, { stoppedAfterMs: performance.now() - startedMs });
+          }, 5);
+        };
+        document.querySelector("[data-testid=stop-button]")?.addEventListener("click", since, { once: true });
+      });
+      await browser.press("stop-button");
+      const tookMs = (): Promise<number | null> =>
+        browser.evaluate(() => (window as never as { stoppedAfterMs?: number }).stoppedAfterMs ?? null);
+      await until(async () => (await tookMs()) !== null, 5_000);
+      console.log(`${name}: stopped ${Math.round((await tookMs()) ?? 0)} ms after the press`);
+      expect(await tookMs()).toBeLessThan(1_000);
+      await until(async () => (await tabs()).every((node) => !node.online && node.leases.length === 0), 2_000);
+      expect((await view()).meters).toEqual([]);
+    }
+
+    it("says what the browser offers before anything runs", async () => {
+      await open(grid.url);
+      const { help, able, missing } = await textOf();
+      expect(able).toBe("true");
+      expect(missing).toBe("");
+      const has = await browser.evaluate(() => ({ gpu: "gpu" in navigator, isolated: crossOriginIsolated }));
+      expect(has.isolated).toBe(true);
+      expect(help).toContain("Shared memory and fine timers.");
+      if (!has.gpu) {
+        expect(help).toContain("Yes: with its processor.");
+        expect(help).toContain("does not offer WebGPU");
+      }
+      expect((await view()).phase).toBe("stopped");
+      expect(await tabs()).toEqual([]);
+      await shot("donate");
+    });
+
+    it("computes a job right, though the coordinator is killed and started again", async () => {
+      await browser.press("family-hashing");
+      await browser.press("donate-button");
+      await until(async () => (await tabs()).some(({ online }) => online), 20_000, grid.output);
+      const id = await submit(grid, search);
+      await until(async () => (await view()).storedByBackend.wasm > 0 && (await computing()), 60_000, grid.output);
+      await shot("computing");
+      const { nodeId } = await view();
+      await grid.killCoordinator();
+      await until(async () => (await view()).phase === "connecting", 10_000);
+      await shot("connecting");
+      await grid.startAgain();
+      // It comes back by itself, and goes on.
+      const { storedByBackend } = await view();
+      await until(async () => (await view()).storedByBackend.wasm > storedByBackend.wasm, 60_000, grid.output);
+      expect((await view()).nodeId).toBe(nodeId);
+      // A volunteer's results count once an own node has audited some.
+      const auditor = grid.worker({ own: true });
+      await until(async () => (await job(id)).status === "completed", 120_000, grid.output);
+      auditor.kill();
+
+      const { progress, verification } = await job(id);
+      console.log(`${name}: accepted slices are`, progress.slices_by_node_kind);
+      expect(progress.slices_by_node_kind["tab:wasm"]).toBeGreaterThan(1);
+      expect(progress.grains_accepted).toBe(progress.grains);
+      expect(verification.audited_results).toBeGreaterThan(0);
+      const { result } = await getJson<JobResult>(`${grid.url}/api/v1.2/workload/${id}/result`);
+      checkAgainstOracle(result as SearchResult);
+    }, 170_000);
+
+    it("stops within a second, in the middle of computing", async () => {
+      await submit(grid, endless);
+      await until(computing, 20_000, grid.output);
+      await stop();
+      await shot("stopped");
+    }, 60_000);
+
+    it("is the same node after a reload, and holds nothing once it has gone to another page", async () => {
+      const { nodeId } = await view();
+      await open(grid.url);
+      await browser.press("donate-button");
+      await until(async () => (await computing()) && (await held()) > 0, 20_000, grid.output);
+      expect((await view()).nodeId).toBe(nodeId);
+      // Workers that cannot be reached any more: only the page's beacon is left to tell.
+      await browser.evaluate(() => {
+        const silence = (): void => {
+          Worker.prototype.postMessage = () => {};
+        };
+        addEventListener("pagehide", silence, { capture: true });
+      });
+      await browser.goto("about:blank");
+      const leftMs = performance.now();
+      await until(async () => (await held()) === 0, 2_000);
+      console.log(`${name}: freed ${Math.round(performance.now() - leftMs)} ms after the page was left`);
+    }, 60_000);
+
+    it.skipIf(lanAddress === undefined)(
+      "computes over plain http on the LAN, and says what is missing",
+      async () => {
+        await open(grid.url.replace("localhost", lanAddress as string));
+        const { able, missing } = await textOf();
+        expect(able).toBe("true");
+        for (const words of ["CPU only", "plain http", "--https"]) expect(missing).toContain(words);
+        expect(await browser.evaluate(() => [isSecureContext, crypto.subtle === undefined])).toEqual([false, true]);
+        await shot("lan");
+        await browser.press("donate-button");
+        const auditor = grid.worker({ own: true });
+        await until(async () => (await view()).accepted > 0, 60_000, grid.output);
+        auditor.kill();
+        await until(computing, 10_000, grid.output);
+        await stop();
+      },
+      100_000,
+    );
+  });
+}
+
+interface SearchResult {
+  found: boolean;
+  hashes: number;
+  shares: number;
+  best: { nonce: number; hash: string };
+}
+
+function checkAgainstOracle(result: SearchResult): void {
+  expect(result).toMatchObject({ found: false, hashes: oracle.nonces, shares: oracle.count });
+  expect(result.best).toMatchObject({ nonce: oracle.nonce, hash: oracle.hash });
+  // The system's own SHA-256 agrees on the best one.
+  const header = Buffer.from(genesis, "hex");
+  header.writeUInt32LE(result.best.nonce, 76);
+  const once = createHash("sha256").update(header).digest();
+  expect(createHash("sha256").update(once).digest().reverse().toString("hex")).toBe(oracle.hash);
+}
