@@ -1,6 +1,6 @@
 /** What must hold after every event. Run by tests and the simulator; throws with the first thing that does not. */
 import type { Range } from "./ranges.ts";
-import type { CoreState, Job } from "./state.ts";
+import type { CoreState, Job, Lease, Node } from "./state.ts";
 
 export function checkState(state: CoreState): void {
   for (const job of state.jobs.values()) {
@@ -101,6 +101,7 @@ function checkNodes(state: CoreState): void {
       if (!lease) fail(null, `node ${node.id} holds lease ${id}, which ended`);
       held[lease.backend]++;
     }
+    checkReplicas(state, node);
     for (const backend of ["wasm", "webgpu", "native"] as const) {
       if (held[backend] !== node.held[backend]) {
         fail(null, `node ${node.id} counts ${node.held[backend]} ${backend} leases, ${held[backend]} found`);
@@ -108,6 +109,23 @@ function checkNodes(state: CoreState): void {
     }
     if (node.connection !== null && state.connections.get(node.connection) !== node.id) {
       fail(null, `node ${node.id} and connection ${node.connection} do not know each other`);
+    }
+  }
+}
+
+/**
+ * Agreement is worth something between two identities only: none holds a grain twice, as slice, copy or audit, and none
+ * audits what it answered itself.
+ */
+function checkReplicas(state: CoreState, node: Node): void {
+  const held = [...node.leases].map((id) => state.leases.get(id) as Lease);
+  for (const [index, lease] of held.entries()) {
+    const job = state.jobs.get(lease.job) as Job;
+    if (lease.audit !== null && job.results.get(lease.audit)?.node === node.id)
+      fail(job, `node ${node.id} audits its own result ${lease.audit}`);
+    for (const other of held.slice(index + 1)) {
+      if (other.job !== lease.job || other.next >= lease.hi || lease.next >= other.hi) continue;
+      fail(job, `node ${node.id} holds grains twice: leases ${lease.id} and ${other.id}`);
     }
   }
 }

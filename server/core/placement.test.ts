@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { checkState } from "./check.ts";
 import { TestGrid } from "./harness.ts";
 import { idleReasons, waitingReasons } from "./reasons.ts";
 import type { Lease } from "./state.ts";
@@ -144,6 +145,22 @@ describe("copies of the last grains", () => {
     grid.join("faster", { speed: 100 });
     expect(grid.leasesOf("faster")).toEqual([]);
     expect(grid.leasesOf("slow")).toHaveLength(1);
+  });
+
+  it("go to nobody where one identity has all the slots, however late it is, and the check of the state would tell", () => {
+    const grid = new TestGrid({ leasesPerSlot: 2 });
+    grid.join("slow", { speed: 0.001, slots: 4 });
+    grid.submit("j", { grains: 2, cost: 1 });
+    grid.pass(15_000);
+    const held = grid.leasesOf("slow");
+    expect(held.map(({ lo, hi }) => [lo, hi])).toEqual([
+      [0, 1],
+      [1, 2],
+    ]);
+    expect(grid.state.copies).toBe(0);
+    const [one, other] = held as [Lease, Lease];
+    (grid.state.leases.get(one.id) as Lease).hi = other.hi;
+    expect(() => checkState(grid.state)).toThrow(/holds grains twice/);
   });
 
   it("that are slow themselves give way to a faster one", () => {
