@@ -16,7 +16,7 @@ export const browserSocket = (url: string): SocketPort => ({
       else socket.close(4000, "frames are binary");
     };
     // An error is always followed by a close.
-    socket.onclose = (event) => on.close(event.reason || `The connection closed (${event.code}).`);
+    socket.onclose = (event) => on.close(event.reason || `code ${event.code}`);
     return {
       send: (bytes) => {
         if (socket.readyState === WebSocket.OPEN) socket.send(bytes as Uint8Array<ArrayBuffer>);
