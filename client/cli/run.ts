@@ -101,7 +101,10 @@ function errorText(error: unknown): string {
   const lines = [
     `queztl: ${error.message}`,
     ...(error.errors.length > 1 ? error.errors.map(({ field, message }) => `  ${field}: ${message}`) : []),
-    ...(error.available.length > 0 ? [`  available: ${error.available.join(", ")}`] : []),
+    // Where the remedy has not named them already.
+    ...(error.available.some((name) => !error.message.includes(name))
+      ? [`  available: ${error.available.join(", ")}`]
+      : []),
   ];
   return `${lines.map(plain).join("\n")}\n`;
 }

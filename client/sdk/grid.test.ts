@@ -1,6 +1,7 @@
 /** Calls over real connections: what is tried again, what is not, and what the caller is told. */
 import { describe, expect, it } from "vitest";
 import { connect } from "./grid.ts";
+import { Http } from "./http.ts";
 import { GridProblem } from "./problem.ts";
 import { accepted, cut, fakeServer, json, problem, quick, silent } from "./testing/fake-server.ts";
 
@@ -153,6 +154,27 @@ describe("a signal", () => {
   });
 });
 
+describe("one signal for many calls", () => {
+  it("ends all of them, and Node warns of nothing", async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", onWarning);
+    await using server = await fakeServer(silent);
+    const controller = new AbortController();
+    const grid = connect(server.url, { connections: 20 });
+    const calls = Array.from({ length: 60 }, () => grid.nodes({ signal: controller.signal }));
+    const ended = Promise.allSettled(calls);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    controller.abort(new Error("enough"));
+    expect(new Set((await ended).map((one) => one.status === "rejected" && one.reason.message))).toEqual(
+      new Set(["enough"]),
+    );
+    await expect(grid.nodes({ signal: controller.signal })).rejects.toThrow("enough");
+    process.off("warning", onWarning);
+    expect(warnings).toEqual([]);
+  });
+});
+
 describe("requests at once", () => {
   it("are no more than asked for", async () => {
     let now = 0;
@@ -188,6 +210,24 @@ describe("lists", () => {
       "/api/v1.2/workload?limit=100&state=running&workload_type=monte_carlo",
       "/api/v1.2/workload?limit=100&state=running&workload_type=monte_carlo&cursor=c+1",
     ]);
+  });
+});
+
+describe("an answer", () => {
+  it("is read up to its bound, and no further", async () => {
+    await using server = await fakeServer(json(200, { text: "x".repeat(5_000) }));
+    const rest = {
+      base: server.url,
+      key: null,
+      fetch,
+      retry: quick,
+      timeoutMs: 5_000,
+      connections: 1,
+      onRetry: () => {},
+    };
+    const ask = (answerBytesMax: number) => new Http({ ...rest, answerBytesMax }).json({ path: "/" });
+    expect((await ask(6_000)).value).toMatchObject({ text: expect.any(String) });
+    expect(await problemFrom(ask(4_000))).toMatchObject({ code: "answer_too_large", remedy: "Ask for less" });
   });
 });
 

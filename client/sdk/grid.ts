@@ -42,6 +42,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Grid {
       retry: { ...retryDefault, ...options.retry },
       timeoutMs,
       connections,
+      answerBytesMax: 256 << 20,
       onRetry: options.onRetry ?? (() => {}),
     }),
   );

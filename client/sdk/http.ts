@@ -1,5 +1,6 @@
 /** Requests to one coordinator: bounded in number, time and size, tried again while that can help. */
 import { limits } from "../../protocol/limits.ts";
+import { onAbort } from "./abort.ts";
 import { Lane } from "./lane.ts";
 import { GridProblem, problemOf } from "./problem.ts";
 import { Backoff, isPassing, type RetryOptions, sleep } from "./retry.ts";
@@ -14,6 +15,7 @@ export interface HttpOptions {
   timeoutMs: number;
   /** Requests at once; long polls have as many of their own. */
   connections: number;
+  answerBytesMax: number;
   /** Told of every failure that is tried again. */
   onRetry: (problem: GridProblem, pauseMs: number) => void;
 }
@@ -43,7 +45,6 @@ export interface OpenAnswer {
 
 /** Calls that may wait for their turn, in each lane. */
 const queueMax = 10_000;
-const answerBytesMax = 256 << 20;
 const problemBytesMax = 1 << 20;
 
 export class Http {
@@ -67,7 +68,7 @@ export class Http {
     return this.#again(call, async () => {
       const { response, end } = await this.#send(call, "application/json");
       try {
-        const text = await textOf(response, answerBytesMax);
+        const text = await textOf(response, this.options.answerBytesMax);
         return { value: this.#read<T>(text, response.status), headers: response.headers };
       } catch (error) {
         throw this.#failure(error, end, call);
@@ -209,16 +210,15 @@ export class Http {
 /** Ends a request: by the caller's signal, or by the clock. */
 class End {
   readonly #controller = new AbortController();
-  readonly #onAbort: () => void;
+  readonly #forget: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   timedOut = false;
 
   constructor(
     readonly ms: number,
-    private readonly outer: AbortSignal | undefined,
+    outer: AbortSignal | undefined,
   ) {
-    this.#onAbort = () => this.#controller.abort(outer?.reason);
-    outer?.addEventListener("abort", this.#onAbort, { once: true });
+    this.#forget = onAbort(outer, () => this.#controller.abort(outer?.reason));
     this.#timer = setTimeout(() => {
       this.timedOut = true;
       this.#controller.abort();
@@ -237,7 +237,7 @@ class End {
   }
   clear(): void {
     clearTimeout(this.#timer);
-    this.outer?.removeEventListener("abort", this.#onAbort);
+    this.#forget();
   }
 }
 

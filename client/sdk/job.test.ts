@@ -87,6 +87,7 @@ describe("progress", () => {
       retry: quick,
       timeoutMs: 5_000,
       connections: 1,
+      answerBytesMax: 1 << 20,
       onRetry: () => {},
     });
     const seen: string[] = [];

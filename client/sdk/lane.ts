@@ -1,4 +1,5 @@
 /** A bound on what happens at once, with a bounded queue before it: callers wait their turn, first come first served. */
+import { onAbort } from "./abort.ts";
 import { GridProblem } from "./problem.ts";
 
 export class Lane {
@@ -39,17 +40,16 @@ export class Lane {
       });
     }
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.#waiting.delete(go);
-        reject(signal!.reason);
-      };
       const go = (): void => {
         this.#waiting.delete(go);
-        signal?.removeEventListener("abort", onAbort);
+        forget();
         resolve();
       };
+      const forget = onAbort(signal, () => {
+        this.#waiting.delete(go);
+        reject(signal!.reason);
+      });
       this.#waiting.add(go);
-      signal?.addEventListener("abort", onAbort, { once: true });
     });
   }
 }

@@ -1,4 +1,5 @@
 /** When to try again: a growing, jittered pause that ends with its budget, and never before the coordinator's Retry-After. */
+import { onAbort } from "./abort.ts";
 import type { GridProblem } from "./problem.ts";
 
 export interface RetryOptions {
@@ -60,14 +61,13 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
       reject(signal.reason);
       return;
     }
-    const onAbort = (): void => {
+    const forget = onAbort(signal, () => {
       clearTimeout(timer);
       reject(signal!.reason);
-    };
+    });
     const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", onAbort);
+      forget();
       resolve();
     }, ms);
-    signal?.addEventListener("abort", onAbort, { once: true });
   });
 }

@@ -1,7 +1,11 @@
 /** The SDK against the real coordinator: jobs, events, restarts, refusals, and a network that fails. */
+import { once } from "node:events";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connect, GridProblem, type ProgressEvent } from "../../client/sdk/index.ts";
 import { sumOf } from "../../server/testing/workload.ts";
+import { newKey, selfSigned } from "../../server/tls/certificate.ts";
 import { chances, cuttingProxy } from "./cutting-proxy.ts";
 import { RealCoordinator, until } from "./real-coordinator.ts";
 
@@ -91,6 +95,24 @@ describe("refusals", () => {
     const wrong = connect(coordinator.url, { key: `${ada}x` });
     expect(await refusal(wrong.submit("sum", { tasks: 1 }))).toMatchObject({ code: "unauthenticated", status: 401 });
     await job.cancel();
+  });
+});
+
+describe("a certificate that is not trusted here", () => {
+  it("is not asked again, and the remedy is the variable that trusts it", async () => {
+    const key = newKey();
+    const server = createServer({ key, cert: selfSigned(key, ["localhost"], Date.now()) }).listen(0, "localhost");
+    await once(server, "listening");
+    const url = `https://localhost:${(server.address() as AddressInfo).port}`;
+    const told: string[] = [];
+    const refused = await refusal(connect(url, { retry, onRetry: ({ code }) => told.push(code) }).nodes());
+    expect(refused).toMatchObject({
+      code: "untrusted_certificate",
+      remedy: expect.stringContaining("NODE_EXTRA_CA_CERTS"),
+    });
+    expect(told).toEqual([]);
+    server.closeAllConnections();
+    server.close();
   });
 });
 
