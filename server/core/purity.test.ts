@@ -35,7 +35,7 @@ function scenario(): TestGrid {
   grid.submit("k", { grains: 50 });
   const [lease] = grid.leasesOf("v");
   grid.say("v", { type: "fail", lease: (lease as Lease).id, grain: 0, reason: "kernel_trap", message: "" });
-  grid.leave("v").pass(20_000).join("v", { session: "later" });
+  grid.leave("v").pass(18_000).join("v", { session: "later" });
   for (let turn = 0; turn < 60 && grid.state.jobs.size > 0; turn++) {
     for (const node of ["own", "v"]) for (const held of grid.leasesOf(node)) grid.answer(held);
     for (const request of grid.requests.splice(0)) {

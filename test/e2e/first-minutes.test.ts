@@ -85,6 +85,18 @@ it("a click on an idle grid leads to an accepted slice of the demo job within te
   expect(seconds).toBeLessThan(10);
 });
 
+it("the dashboard shows what is a demo, by the same title as the tab that computes it", async () => {
+  const dashboard = await context.newPage();
+  await dashboard.goto(`${url}/dashboard`);
+  const row = dashboard.getByTestId("job-row").first();
+  await row.waitFor();
+  await until(async () => (await row.locator("strong").innerText()) === "Monte Carlo", 5_000);
+  expect(await row.getByTestId("job-label").innerText()).toBe("demo");
+  await row.click();
+  expect(await dashboard.getByTestId("job-label-words").innerText()).toContain("gives way to every other job");
+  await dashboard.close();
+});
+
 it("the demo job gives way to a user's job", async () => {
   const { operatorToken } = JSON.parse(readFileSync(join(dataDir, "secrets.json"), "utf8")) as Record<string, string>;
   const headers = { authorization: `Bearer ${operatorToken}` };

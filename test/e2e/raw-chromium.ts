@@ -3,7 +3,7 @@
  * are really hidden or frozen need a browser without it.
  */
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocket } from "ws";
@@ -20,6 +20,8 @@ export interface RawTab {
 
 export interface RawChromium {
   open(url: string): Promise<RawTab>;
+  /** Stops all its processes where they are, or lets them go on: a device that says nothing, and closes nothing. Linux only. */
+  halt(halted: boolean): void;
   end(): Promise<void>;
 }
 
@@ -93,5 +95,27 @@ export async function startRawChromium(): Promise<RawChromium> {
     socket.terminate();
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   };
-  return { open, end };
+  const halt = (halted: boolean): void => {
+    for (const pid of familyOf(child.pid as number)) process.kill(pid, halted ? "SIGSTOP" : "SIGCONT");
+  };
+  return { open, halt, end };
+}
+
+/** A process and all that descend from it, as /proc has them. */
+function familyOf(root: number): number[] {
+  const parents = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        // "pid (name) state ppid": a name may hold spaces and parentheses.
+        const fields = readFileSync(`/proc/${name}/stat`, "utf8").split(") ").at(-1)?.split(" ");
+        return [[Number(name), Number(fields?.[1])] as const];
+      } catch {
+        // It ended meanwhile.
+        return [];
+      }
+    });
+  const family = [root];
+  for (const parent of family) family.push(...parents.filter(([, ppid]) => ppid === parent).map(([pid]) => pid));
+  return family;
 }

@@ -64,3 +64,23 @@ it("gives back what it holds when it is frozen, and asks before it resumes", asy
   await until(async () => (await held()) > 0, 10_000);
   expect(await has("interrupted")).toBe(false);
 });
+
+it.skipIf(process.platform !== "linux")(
+  "a tab that falls silent, its socket open, holds nothing after twenty seconds",
+  async () => {
+    await until(async () => (await held()) > 0, 10_000);
+    browser.halt(true);
+    try {
+      const silentMs = performance.now();
+      await until(async () => (await held()) === 0, 30_000);
+      const freedMs = performance.now() - silentMs;
+      console.log(`free ${Math.round(freedMs)} ms after the last word`);
+      expect(freedMs).toBeLessThan(20_000);
+    } finally {
+      browser.halt(false);
+    }
+    // A device that wakes is no other one: it connects again, and asks before it goes on.
+    await until(async () => ["stopped", "computing"].includes(await phase()), 20_000);
+  },
+  90_000,
+);
