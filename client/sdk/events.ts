@@ -3,7 +3,7 @@ import type { JobEvent } from "../../protocol/rest.ts";
 import { type SseEvent, SseParser } from "../shared/sse.ts";
 import type { Http } from "./http.ts";
 import { GridProblem } from "./problem.ts";
-import { sleep } from "./retry.ts";
+import { type Backoff, sleep } from "./retry.ts";
 import type { ProgressEvent, ProgressOptions } from "./types.ts";
 
 /** The coordinator says something at least every 15 s; a connection that is silent for so long is dead. */
@@ -24,12 +24,14 @@ export async function* jobEvents(
   { signal, after }: ProgressOptions,
   { silentMs }: StreamLimits = { silentMs: silentMsMax },
 ): AsyncGenerator<ProgressEvent, void, undefined> {
-  const backoff = http.backoff();
+  let backoff: Backoff | null = null;
   let last = after;
   for (;;) {
     const headers: Record<string, string> = last === undefined ? {} : { "last-event-id": last };
     const answer = await http.open({ path, headers, signal });
     if (answer === null) return;
+    // Made now: a coordinator that has answered once is given more time.
+    backoff ??= http.backoff();
     try {
       for await (const event of frames(answer.body, silentMs)) {
         backoff.reset();

@@ -84,6 +84,11 @@ describe("a submission", () => {
       code: "invalid_argument",
       field: "idempotencyKey",
     });
+    expect(await problemFrom(grid.submit("later", { seed: 7n }))).toMatchObject({
+      code: "invalid_argument",
+      field: "payload",
+      remedy: expect.stringContaining("BigInt as a text"),
+    });
     expect(server.received).toHaveLength(0);
   });
 });
@@ -120,7 +125,7 @@ describe("failures that pass", () => {
   it("of an answer that does not come in time are one of them", async () => {
     await using server = await fakeServer(silent, json(200, { nodes: [] }));
     const told: string[] = [];
-    const options = { retry: quick, timeoutMs: 100, onRetry: ({ code }: GridProblem) => told.push(code) };
+    const options = { retry: quick, timeoutMs: 500, onRetry: ({ code }: GridProblem) => told.push(code) };
     expect(await connect(server.url, options).nodes()).toEqual([]);
     expect(told).toEqual(["timeout"]);
   });

@@ -71,6 +71,19 @@ function baseOf(given: string | URL): string {
 const newKey = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
+function jsonOf(submission: object): string {
+  try {
+    return JSON.stringify(submission);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw invalidArgument(
+      "payload",
+      `The payload cannot be written as JSON: ${why}`,
+      "Give plain data; a BigInt as a text",
+    );
+  }
+}
+
 /** Made by `connect`. All calls throw GridProblem, or their signal's reason. */
 export class Grid {
   readonly #http: Http;
@@ -86,7 +99,7 @@ export class Grid {
     payload: PayloadOf<Type>,
     { priority, idempotencyKey = newKey(), signal }: SubmitOptions = {},
   ): Promise<SubmittedJob<ResultOf<Type>>> {
-    const body = JSON.stringify({ workload_type: type, payload, ...(priority === undefined ? {} : { priority }) });
+    const body = jsonOf({ workload_type: type, payload, ...(priority === undefined ? {} : { priority }) });
     checkSize(body);
     if (!/^[\x21-\x7e]{1,128}$/.test(idempotencyKey)) {
       throw invalidArgument(

@@ -91,7 +91,7 @@ describe("progress", () => {
       onRetry: () => {},
     });
     const seen: string[] = [];
-    for await (const { id } of jobEvents(http, "/events", {}, { silentMs: 100 })) seen.push(id);
+    for await (const { id } of jobEvents(http, "/events", {}, { silentMs: 500 })) seen.push(id);
     expect(seen).toEqual(["1", "2"]);
     await until(() => server.open() === 0);
   });
