@@ -109,6 +109,66 @@ it("rests on a low battery, and goes on when it is plugged in; where no battery 
   await until(async () => (await held()) > 0, 5_000);
 });
 
+it("pauses where the browser saves data, and goes on when its owner says so", async () => {
+  await page.addInitScript(() => {
+    const connection = Object.assign(new EventTarget(), { saveData: false });
+    Object.defineProperty(Navigator.prototype, "connection", { configurable: true, get: () => connection });
+  });
+  await page.reload();
+  await donate();
+  await page.evaluate(() => {
+    const { connection } = navigator as never as { connection: EventTarget & { saveData: boolean } };
+    connection.saveData = true;
+    connection.dispatchEvent(new Event("change"));
+  });
+  await freedWithin(2_000);
+  await until(async () => (await page.getByTestId("status").innerText()).includes("saves data"), 2_000);
+  await page.getByTestId("when-saving-data").check();
+  await until(async () => (await held()) > 0, 5_000);
+});
+
+it("obeys Compute Pressure: it computes less of the time while the device is under pressure", async () => {
+  await page.addInitScript(() => {
+    (window as never as { PressureObserver: unknown }).PressureObserver = class {
+      constructor(private readonly on: (records: { state: string }[]) => void) {
+        (window as never as { press: unknown }).press = (state: string) => this.on([{ state }]);
+      }
+      async observe(): Promise<void> {}
+      disconnect(): void {}
+    };
+  });
+  await page.reload();
+  await page.getByTestId("threads").fill("1");
+  await donate();
+  const press = (state: string): Promise<void> =>
+    page.evaluate((value) => (window as never as { press(state: string): void }).press(value), state);
+  const notes = (): Promise<number> => page.getByTestId("plan-note").filter({ hasText: "under pressure" }).count();
+  expect(await notes()).toBe(0);
+  await press("critical");
+  await until(async () => (await notes()) === 1, 3_000);
+  const grains = (): Promise<number> =>
+    page.evaluate(
+      () =>
+        (window as never as { queztl: { view: { meters: { grains: number }[] } } }).queztl.view.meters[0]?.grains ?? 0,
+    );
+  const oneMore = async (): Promise<void> => {
+    const before = await grains();
+    await until(async () => (await grains()) > before, 60_000);
+  };
+  /** Milliseconds of a grain, from its first to its last moment. */
+  const grainMs = async (): Promise<number> => {
+    await oneMore();
+    const startedMs = performance.now();
+    await oneMore();
+    return performance.now() - startedMs;
+  };
+  // A quarter of the time: four times as long.
+  const pressedMs = await grainMs();
+  await press("nominal");
+  await until(async () => (await notes()) === 0, 3_000);
+  expect(pressedMs).toBeGreaterThan(1.5 * (await grainMs()));
+}, 150_000);
+
 it("a crash is noticed at the next start: told, and with fewer threads; the owner may wave it off", async () => {
   await page.getByTestId("threads").fill("2");
   await donate();
