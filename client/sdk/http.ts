@@ -1,6 +1,6 @@
 /** Requests to one coordinator: bounded in number, time and size, tried again while that can help. */
 import { limits } from "../../protocol/limits.ts";
-import { onAbort } from "./abort.ts";
+import { End } from "./end.ts";
 import { Lane } from "./lane.ts";
 import { GridProblem, problemOf } from "./problem.ts";
 import { Backoff, isPassing, type RetryOptions, sleep } from "./retry.ts";
@@ -204,40 +204,6 @@ export class Http {
       );
     }
     return this.unreachable(error);
-  }
-}
-
-/** Ends a request: by the caller's signal, or by the clock. */
-class End {
-  readonly #controller = new AbortController();
-  readonly #forget: () => void;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  timedOut = false;
-
-  constructor(
-    readonly ms: number,
-    outer: AbortSignal | undefined,
-  ) {
-    this.#forget = onAbort(outer, () => this.#controller.abort(outer?.reason));
-    this.#timer = setTimeout(() => {
-      this.timedOut = true;
-      this.#controller.abort();
-    }, ms);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-  stopClock(): void {
-    clearTimeout(this.#timer);
-  }
-  abort(): void {
-    this.clear();
-    this.#controller.abort();
-  }
-  clear(): void {
-    clearTimeout(this.#timer);
-    this.#forget();
   }
 }
 
