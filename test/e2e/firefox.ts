@@ -5,11 +5,6 @@ import { asJson, Household, type OtherBrowser } from "./other-browsers.ts";
 /** Longer than any script of a test. */
 const commandMsMax = 60_000;
 
-export interface Firefox extends OtherBrowser {
-  /** Errors that no script of the page caught, since the start. */
-  readonly errors: string[];
-}
-
 interface Message {
   id?: number;
   type?: "success" | "error" | "event";
@@ -22,15 +17,16 @@ interface Message {
 
 type Send = <T>(method: string, params: object) => Promise<T>;
 
-export async function startFirefox(path: string): Promise<Firefox> {
+export async function startFirefox(path: string): Promise<OtherBrowser> {
   const household = new Household();
   try {
     const args = ["--headless", "--no-remote", "--profile", household.folder, "--remote-debugging-port", "0"];
     const address = await household.start(path, args, /WebDriver BiDi listening on (ws:\S+)/);
     const errors: string[] = [];
     const { send, close } = await connect(`${address}/session`, ({ method, params }) => {
-      if (method === "log.entryAdded" && params?.type === "javascript" && params.level === "error")
-        errors.push(params.text ?? "");
+      if (method !== "log.entryAdded" || params?.type !== "javascript" || params.level !== "error") return;
+      // Firefox tells connections that failed among the scripts' errors; a script has its own event for them.
+      if (!/ wss?:\/\//.test(params.text ?? "")) errors.push(params.text ?? "");
     });
     const { capabilities } = await send<{ capabilities: { browserName: string; browserVersion: string } }>(
       "session.new",
@@ -78,7 +74,7 @@ async function connect(url: string, onEvent: (event: Message) => void): Promise<
   return { send, close: () => socket.terminate() };
 }
 
-async function page(send: Send): Promise<Pick<OtherBrowser, "goto" | "evaluate" | "press" | "screenshot">> {
+async function page(send: Send): Promise<Pick<OtherBrowser, "goto" | "back" | "evaluate" | "press" | "screenshot">> {
   const { contexts } = await send<{ contexts: { context: string }[] }>("browsingContext.getTree", { maxDepth: 0 });
   const context = contexts[0]?.context;
   if (context === undefined) throw new Error("Firefox has no page.");
@@ -95,6 +91,9 @@ async function page(send: Send): Promise<Pick<OtherBrowser, "goto" | "evaluate" 
   return {
     goto: async (url) => {
       await send("browsingContext.navigate", { context, url, wait: "complete" });
+    },
+    back: async () => {
+      await send("browsingContext.traverseHistory", { context, delta: -1 });
     },
     evaluate: (script) => valueAt(asJson(script)),
     press: async (testId) => {

@@ -7,8 +7,12 @@ import { join } from "node:path";
 export interface OtherBrowser {
   /** What it calls itself, e.g. "firefox 153.7.0". */
   readonly name: string;
+  /** Errors that no script of a page caught, since the start; absent where the protocol does not tell them. */
+  readonly errors?: readonly string[];
   /** Opens an address, and waits until the page has loaded. */
   goto(url: string): Promise<void>;
+  /** As the button of that name. */
+  back(): Promise<void>;
   /** Runs a function in the page, which sees nothing from outside, and gives what it answers. */
   evaluate<T>(script: () => T | Promise<T>): Promise<T>;
   /** A real press of the pointer on the element with this `data-testid`. */

@@ -64,10 +64,11 @@ export function visitsOf(name: string, start: () => Promise<OtherBrowser>): void
     const shot = async (what: string): Promise<void> =>
       writeFileSync(join(screenshots, `${name}-${what}.png`), await browser.screenshot());
 
+    // Between two pages there is nothing to ask.
+    const ready = (): Promise<boolean> =>
+      browser.evaluate(() => document.querySelector("[data-testid=donate-button]") !== null).catch(() => false);
     async function open(url: string): Promise<void> {
       await browser.goto(url);
-      const ready = (): Promise<boolean> =>
-        browser.evaluate(() => document.querySelector("[data-testid=donate-button]") !== null);
       await until(ready, 10_000);
     }
     const textOf = (): Promise<{ help: string; able: string | undefined; missing: string }> =>
@@ -97,8 +98,11 @@ export function visitsOf(name: string, start: () => Promise<OtherBrowser>): void
       await until(async () => (await tookMs()) !== null, 5_000);
       console.log(`${name}: stopped ${Math.round((await tookMs()) ?? 0)} ms after the press`);
       expect(await tookMs()).toBeLessThan(1_000);
-      await until(async () => (await tabs()).every((node) => !node.online && node.leases.length === 0), 2_000);
-      expect((await view()).meters).toEqual([]);
+      const { nodeId, meters } = await view();
+      const node = async () => (await tabs()).find(({ node_id }) => node_id === nodeId);
+      await until(async () => (await node())?.online === false, 2_000, grid.output);
+      expect((await node())?.leases).toEqual([]);
+      expect(meters).toEqual([]);
     }
 
     it("says what the browser offers before anything runs", async () => {
@@ -156,23 +160,40 @@ export function visitsOf(name: string, start: () => Promise<OtherBrowser>): void
       await shot("stopped");
     }, 60_000);
 
-    it("is the same node after a reload, and holds nothing once it has gone to another page", async () => {
+    it("is the same node after a reload, holds nothing once it has gone to another page, and asks when it is back", async () => {
       const { nodeId } = await view();
       await open(grid.url);
       await browser.press("donate-button");
       await until(async () => (await computing()) && (await held()) > 0, 20_000, grid.output);
       expect((await view()).nodeId).toBe(nodeId);
-      // Workers that cannot be reached any more: only the page's beacon is left to tell.
+      // Workers that cannot be reached while the page goes: only its beacon is left to tell.
       await browser.evaluate(() => {
+        const { postMessage } = Worker.prototype;
         const silence = (): void => {
           Worker.prototype.postMessage = () => {};
         };
+        const restore = (): void => {
+          Worker.prototype.postMessage = postMessage;
+        };
         addEventListener("pagehide", silence, { capture: true });
+        addEventListener("pageshow", restore, { capture: true });
       });
       await browser.goto("about:blank");
       const leftMs = performance.now();
       await until(async () => (await held()) === 0, 2_000);
       console.log(`${name}: freed ${Math.round(performance.now() - leftMs)} ms after the page was left`);
+
+      // Back again, as it was or loaded anew: nothing runs before its owner says so.
+      await browser.back();
+      await until(ready, 10_000);
+      expect((await view()).phase).toBe("stopped");
+      expect(await held()).toBe(0);
+      const kept = await browser.evaluate(() => document.querySelector("[data-testid=resume-button]") !== null);
+      console.log(`${name}: ${kept ? "the page was kept, and asks before it resumes" : "the page was loaded anew"}`);
+      await shot("back");
+      await browser.press(kept ? "resume-button" : "donate-button");
+      await until(async () => (await computing()) && (await held()) > 0, 20_000, grid.output);
+      expect((await view()).nodeId).toBe(nodeId);
     }, 60_000);
 
     it.skipIf(lanAddress === undefined)(
@@ -188,11 +209,16 @@ export function visitsOf(name: string, start: () => Promise<OtherBrowser>): void
         const auditor = grid.worker({ own: true });
         await until(async () => (await view()).accepted > 0, 60_000, grid.output);
         auditor.kill();
-        await until(computing, 10_000, grid.output);
+        await until(computing, 20_000, grid.output);
         await stop();
       },
-      100_000,
+      120_000,
     );
+
+    it("throws no error that nobody caught", ({ skip }) => {
+      skip(browser.errors === undefined, "WebDriver does not tell of them");
+      expect(browser.errors).toEqual([]);
+    });
   });
 }
 

@@ -64,9 +64,10 @@ async function command<T>(root: string, method: string, path: string, body?: obj
   return value;
 }
 
-function page(send: Send): Pick<OtherBrowser, "goto" | "evaluate" | "press" | "screenshot"> {
+function page(send: Send): Pick<OtherBrowser, "goto" | "back" | "evaluate" | "press" | "screenshot"> {
   return {
     goto: (url) => send("POST", "/url", { url }),
+    back: () => send("POST", "/back"),
     evaluate: async <T>(script: () => T | Promise<T>) => {
       const source = `const done = arguments[0];
         ${asJson(script)}.then((json) => done({ json }), (error) => done({ error: String(error) }));`;
