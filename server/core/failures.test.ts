@@ -12,7 +12,7 @@ const first = (grid: TestGrid, node: string) => grid.leasesOf(node)[0] as Lease;
 
 describe("failures", () => {
   it("give the rest of the lease back at once, the grain after a pause that doubles", () => {
-    const grid = new TestGrid({ leasesPerSlot: 1 });
+    const grid = new TestGrid({ leasesPerSlot: 1, lightLeasesPerSlot: 1 });
     grid.join("v", { speed: 100 });
     const job = grid.submit("j", { cost: 0.01 });
     const pauses: number[] = [];

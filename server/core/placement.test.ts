@@ -30,6 +30,27 @@ describe("slices", () => {
     expect(first(grid, "own").hi).toBe(40);
   });
 
+  it("that take no time go out many at a time, and more when half of them are done", () => {
+    const grid = new TestGrid({ sliceGrainsMax: 1 });
+    grid.join("own", { own: true, speed: 1_000 });
+    grid.submit("j", { grains: 1_000, cost: 0.1, output: "rows" });
+    const held: number[] = [];
+    for (let count = 0; count < 10; count++) {
+      held.push(grid.leasesOf("own").length);
+      grid.answer(first(grid, "own"), { ms: 0.1 });
+    }
+    expect(held).toEqual([16, 15, 14, 13, 12, 11, 10, 9, 16, 15]);
+  });
+
+  it("that take a while are two for a slot, and light ones no more than their time allows", () => {
+    const grid = new TestGrid({ sliceGrainsMax: 1 });
+    grid.join("slow", { own: true, speed: 1 });
+    grid.join("quick", { own: true, speed: 100 });
+    grid.submit("j", { grains: 1_000, output: "rows" });
+    // A grain is a core-second: a whole second of one, 10 ms of the other.
+    expect([grid.leasesOf("slow").length, grid.leasesOf("quick").length]).toEqual([2, 5]);
+  });
+
   it("go only where they may and can run", () => {
     const grid = new TestGrid();
     grid.submit("j", { engines: ["ffmpeg"] });

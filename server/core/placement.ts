@@ -1,4 +1,5 @@
 /** Which slice goes to whom: audits first on own nodes, then new slices in turn, then copies of the last grains. */
+import { limits } from "../../protocol/limits.ts";
 import type { Backend } from "../../protocol/messages.ts";
 import { nextInLine } from "./audits.ts";
 import type { CorePorts, Effect } from "./events.ts";
@@ -38,7 +39,8 @@ export function place(state: CoreState, now: number, ports: CorePorts, out: Effe
 
 function feed(state: CoreState, node: Node, now: number, ports: CorePorts, out: Effect[]): void {
   for (const backend of order) {
-    while (room(state, node, backend) > 0) {
+    if (!isHungry(state, node, backend)) continue;
+    while (takesMore(state, node, backend)) {
       const assignment =
         nextAudit(state, node, backend) ?? nextSlice(state, node, backend) ?? nextCopy(state, node, backend, now);
       if (!assignment) break;
@@ -51,12 +53,32 @@ function feed(state: CoreState, node: Node, now: number, ports: CorePorts, out: 
   node.copiesSeen = state.copyVersion;
 }
 
-export function room(state: CoreState, node: Node, backend: Backend): number {
-  return node.preferences.slots[backend] * state.config.leasesPerSlot - node.held[backend];
+export function hasRoom(state: CoreState, node: Node): boolean {
+  return order.some((backend) => isHungry(state, node, backend));
 }
 
-export function hasRoom(state: CoreState, node: Node): boolean {
-  return order.some((backend) => room(state, node, backend) > 0);
+/**
+ * Below its leases in flight; or what it holds is so light that messages would take longer than computing. Then it
+ * takes many at a time, and is asked again when half of them are done, so that they share frames.
+ */
+function isHungry(state: CoreState, node: Node, backend: Backend): boolean {
+  const { leasesPerSlot, lightLeasesPerSlot, lightMs } = state.config;
+  const slots = node.preferences.slots[backend];
+  const held = node.held[backend];
+  if (held < slots * leasesPerSlot) return true;
+  return 2 * held <= slots * lightLeasesPerSlot && 2 * node.heldMs[backend] <= slots * lightMs;
+}
+
+function takesMore(state: CoreState, node: Node, backend: Backend): boolean {
+  const { leasesPerSlot, lightLeasesPerSlot, lightMs } = state.config;
+  const slots = node.preferences.slots[backend];
+  const held = node.held[backend];
+  if (held < slots * leasesPerSlot) return true;
+  return (
+    held < slots * lightLeasesPerSlot &&
+    node.heldMs[backend] < slots * lightMs &&
+    node.leases.size < limits.nodeLeasesMax
+  );
 }
 
 /** Whether the node may and can run the job on this backend: consent, kernels, memory, engines. */

@@ -22,6 +22,9 @@ export interface CoreConfig {
   sliceGrainsMax: number;
   /** Leases in flight for each slot: one computes, the others wait on the node. */
   leasesPerSlot: number;
+  /** More, while all that are held for the slot take less than `lightMs` together. */
+  lightLeasesPerSlot: number;
+  lightMs: number;
   /**
    * Leases that may have a copy at a time: this share of all, and at least `copiesMin`. An overloaded grid is late with
    * everything; it must not take on the double of that.
@@ -66,6 +69,8 @@ export const defaultConfig: CoreConfig = {
   sliceMs: 10_000,
   sliceGrainsMax: 1024,
   leasesPerSlot: 2,
+  lightLeasesPerSlot: 16,
+  lightMs: 50,
   copiesShareMax: 0.1,
   copiesMin: 32,
   leaseMsMin: 15_000,
