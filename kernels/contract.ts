@@ -115,6 +115,14 @@ export interface GpuProgram<Payload> {
   decode(payload: Payload, round: number, lo: number, hi: number, output: Uint8Array): Uint8Array;
 }
 
+/** Samples of a grain, for a volunteer's page to draw: real ones, which its kernel computed with. */
+export interface Picture {
+  /** Darts at a square, of which those within the quarter circle count. */
+  kind: "darts";
+  /** Pairs x, y from 0 to 1; at most 512 pairs. */
+  points: Float64Array;
+}
+
 export interface Workload<Payload = unknown, Task = unknown, Result = unknown> {
   /** Wire name, as "monte_carlo". */
   type: string;
@@ -141,6 +149,8 @@ export interface Workload<Payload = unknown, Task = unknown, Result = unknown> {
   inputs?(payload: Payload, lo: number, hi: number): Uint8Array;
   /** What a volunteer's page may show of a partial, as one short line. */
   describe?(payload: Payload, partial: Uint8Array): string;
+  /** Samples of tasks lo..hi, for a page to draw; null where this payload has nothing to show. Takes a few milliseconds. */
+  picture?(payload: Payload, round: number, lo: number, hi: number): Picture | null;
   /** Never set: it carries the type of what `Host.finish` gives to programs that submit (client/sdk). */
   readonly resultType?: Result;
 }

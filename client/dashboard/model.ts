@@ -1,5 +1,6 @@
 /** What the dashboard knows: the feed's latest values, untouched, and a short history for the chart. */
 import type { FeedEvent, JobView, NetworkStatus, NodeView } from "../../protocol/rest.ts";
+import { formatFigure } from "../shared/format.ts";
 
 export interface Model {
   status: Omit<NetworkStatus, "nodes"> | null;
@@ -99,7 +100,7 @@ export function keyFigures(result: unknown, figuresMax = 12): [string, string | 
       if (typeof inner === "number" || typeof inner === "boolean") figures.push([name, inner]);
       else if (typeof inner === "string" && inner.length <= 80) figures.push([name, inner]);
       else if (Array.isArray(inner) && inner.length <= 3 && inner.every((item) => typeof item === "number"))
-        figures.push([name, inner.join(" … ")]);
+        figures.push([name, inner.map(formatFigure).join(" … ")]);
       else if (depth < 1) visit(inner, name, depth + 1);
     }
   };

@@ -133,6 +133,7 @@ export class AgentSession {
       unacknowledged: agent.unacknowledged,
       coreSeconds: agent.node === null && agent.standing.coreSeconds === 0 ? null : agent.standing.coreSeconds,
       finding: this.#compute.finding,
+      picture: this.#compute.picture,
       nodeId: agent.node,
       release: agent.release,
     };

@@ -1,5 +1,6 @@
 /** What the agent's worker asks of a compute worker. Plain data only: errors cross as outcomes. */
 
+import type { Picture } from "../../kernels/contract.ts";
 import type { GrainRun } from "../../kernels/run/grains.ts";
 import type { Capabilities, FailReason, KernelFiles } from "../../protocol/messages.ts";
 
@@ -13,6 +14,8 @@ export type RunOutcome =
       coreSeconds: number;
       /** What the page may show of the last grain, or "". */
       finding: string;
+      /** Samples of the last grain, to draw; null where there are none. */
+      picture: Picture | null;
       /** Compute dispatches that this worker has given to the GPU so far; 0 for WASM. */
       dispatches: number;
     }

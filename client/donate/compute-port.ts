@@ -4,7 +4,7 @@ import type { Backend, Capabilities } from "../../protocol/messages.ts";
 import { browserCapabilities } from "./capabilities.ts";
 import type { Calibration, ComputeApi, Progress, RunOutcome, Settings } from "./compute-api.ts";
 import { GpuSlot } from "./gpu-slot.ts";
-import type { GpuView, Meter } from "./view.ts";
+import type { GpuView, Meter, PageView } from "./view.ts";
 import type { ComputeWorker } from "./worker-roles.ts";
 import { WorkerSlot } from "./worker-slot.ts";
 
@@ -27,6 +27,8 @@ export class BrowserCompute implements ComputePort {
   #listener: (capabilities: Capabilities, reason: string) => void = () => {};
   /** What the last grain found, in the workload's words. */
   finding = "";
+  /** Samples of the grain that finished last, numbered. */
+  picture: PageView["picture"] = null;
 
   constructor(private readonly options: BrowserComputeOptions) {}
 
@@ -49,6 +51,7 @@ export class BrowserCompute implements ComputePort {
         meter.speed = meter.speed === null ? speed : meter.speed + speedWeight * (speed - meter.speed);
       meter.grains += outcome.partials.length;
       if (outcome.finding !== "") this.finding = outcome.finding;
+      if (outcome.picture) this.picture = { ...outcome.picture, serial: (this.picture?.serial ?? 0) + 1 };
       return { partials: outcome.partials, computeMs: outcome.computeMs, build: outcome.build };
     } finally {
       meter.workload = null;

@@ -137,7 +137,7 @@ export class Donation {
       if (this.#worker !== worker || this.#stopping) return;
       this.view = view;
       this.#onView(view, choices);
-      this.#presence.tell(view);
+      this.#presence.tell({ ...view, picture: null });
     });
     const socketUrl = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;
     this.#api

@@ -1,6 +1,7 @@
 /**
- * Keeps the page's own frames smooth: where many of them come late, the threads compute less of the time. Pure: frames
- * come in as intervals in milliseconds, from requestAnimationFrame while the page is visible.
+ * Keeps the page's own frames smooth, and the device at ease: where many frames come late, or it is under pressure, the
+ * threads compute less of the time. Pure: frames come in as intervals in milliseconds, from requestAnimationFrame while
+ * the page is visible.
  */
 
 /** Frames judged together: some two seconds at 60 a second. */
@@ -12,6 +13,30 @@ const gapMsMax = 1_000;
 const lateShareMax = 0.15;
 const lateShareFine = 0.04;
 const shareMin = 0.25;
+
+export type PressureState = "nominal" | "fair" | "serious" | "critical";
+
+/**
+ * Obeys Compute Pressure. The tab's own threads are part of what is measured, so the share is lowered step by step while there is
+ * pressure and raised when there is none: it settles where the device is just not pressed, instead of going on and off.
+ */
+export class PressureGovernor {
+  #share = 1;
+
+  get share(): number {
+    return this.#share;
+  }
+
+  /** Every `pressureMs` while the tab computes. Answers whether the share changed. */
+  tick(state: PressureState | null): boolean {
+    const before = this.#share;
+    if (state === "critical") this.#share = Math.max(shareMin, before * 0.6);
+    else if (state === "serious") this.#share = Math.max(shareMin, before * 0.8);
+    else this.#share = Math.min(1, before + 0.1);
+    return this.#share !== before;
+  }
+}
+export const pressureMs = 3_000;
 
 export class Governor {
   #share = 1;

@@ -1,5 +1,5 @@
 /** Serves `ComputeApi` with a runner of grains: one request at a time, in the worker that holds it. */
-import { grainTasks } from "../../kernels/contract.ts";
+import { grainTasks, type Picture } from "../../kernels/contract.ts";
 import { KernelError } from "../../kernels/run/errors.ts";
 import {
   calibrationRun,
@@ -48,6 +48,7 @@ export class KernelService implements ComputeApi {
         ...answer,
         coreSeconds: coreSecondsOf(run),
         finding: describe(run, answer.partials.at(-1)),
+        picture: draw(run),
         dispatches: this.dispatches(),
       };
     } catch (error) {
@@ -99,6 +100,16 @@ function describe(run: GrainRun, partial: Uint8Array | undefined): string {
     return partial ? (workloadOf(run).describe?.(run.payload, partial) ?? "") : "";
   } catch {
     return "";
+  }
+}
+
+/** Of the last grain; a picture is no reason to lose one either. */
+function draw(run: GrainRun): Picture | null {
+  try {
+    const [lo, hi] = grainTasks(run, run.hi - 1);
+    return workloadOf(run).picture?.(run.payload, run.round, lo, hi) ?? null;
+  } catch {
+    return null;
   }
 }
 

@@ -1,5 +1,5 @@
 /** The page's surroundings as they change: visibility, battery, Save-Data, pressure, frames, the hour. */
-import { Governor } from "./governor.ts";
+import { Governor, PressureGovernor, type PressureState, pressureMs } from "./governor.ts";
 import type { Conditions } from "./policy.ts";
 
 type Seen = Omit<Conditions, "spentMs" | "crashes">;
@@ -12,7 +12,6 @@ interface Extras {
   getBattery?(): Promise<Battery>;
   connection?: EventTarget & { saveData?: boolean };
 }
-type PressureState = NonNullable<Conditions["pressure"]>;
 type PressureObserverClass = new (
   on: (records: { state: PressureState }[]) => void,
 ) => { observe(source: "cpu", options: { sampleInterval: number }): Promise<void>; disconnect(): void };
@@ -20,11 +19,12 @@ type PressureObserverClass = new (
 const clockMs = 1_000;
 
 export class Moment {
-  seen = $state.raw<Seen>(look({ battery: null, pressure: null, smooth: 1 }));
+  seen = $state.raw<Seen>(look({ battery: null, ease: 1, smooth: 1 }));
   readonly #governor = new Governor();
   #battery: Battery | null = null;
-  #pressure: Conditions["pressure"] = null;
-  /** Whether this tab computes: only then are its frames judged. */
+  readonly #ease = new PressureGovernor();
+  #pressure: PressureState | null = null;
+  /** Whether this tab computes: only then are its frames judged, and the device's pressure. */
   judging = false;
 
   /** Watches until the answer is called. */
@@ -57,7 +57,7 @@ export class Moment {
   #look(): void {
     const { charging, level } = this.#battery ?? {};
     const battery = charging === undefined || level === undefined ? null : { charging, level };
-    const now = look({ battery, pressure: this.#pressure, smooth: this.#governor.share });
+    const now = look({ battery, ease: this.#ease.share, smooth: this.#governor.share });
     if (JSON.stringify(now) !== JSON.stringify(this.seen)) this.seen = now;
   }
 
@@ -66,11 +66,16 @@ export class Moment {
     if (!PressureObserver) return () => {};
     const observer = new PressureObserver((records) => {
       this.#pressure = records.at(-1)?.state ?? null;
-      this.#look();
     });
+    const timer = setInterval(() => {
+      if (this.judging && this.#ease.tick(this.#pressure)) this.#look();
+    }, pressureMs);
     // Not every browser that has it may use it here.
     observer.observe("cpu", { sampleInterval: 2_000 }).catch(() => {});
-    return () => observer.disconnect();
+    return () => {
+      clearInterval(timer);
+      observer.disconnect();
+    };
   }
 
   #watchFrames(): () => void {
@@ -86,7 +91,7 @@ export class Moment {
   }
 }
 
-function look(found: Pick<Seen, "battery" | "pressure" | "smooth">): Seen {
+function look(found: Pick<Seen, "battery" | "ease" | "smooth">): Seen {
   const date = new Date();
   return {
     ...found,

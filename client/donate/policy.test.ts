@@ -18,7 +18,7 @@ const calm: Conditions = {
   hour: 12,
   spentMs: 0,
   crashes: 0,
-  pressure: null,
+  ease: 1,
   smooth: 1,
 };
 const computer = { phone: false, memoryGiB: null };
@@ -28,7 +28,7 @@ const everything = { threads: 4, gpu: true, duty: 1, memoryBytesMax: 2 ** 30, pa
 
 it("uses what the owner allows where nothing speaks against it", () => {
   expect(given({})).toEqual(everything);
-  expect(given({ battery: { charging: true, level: 0.1 }, pressure: "fair" })).toEqual(everything);
+  expect(given({ battery: { charging: true, level: 0.1 } })).toEqual(everything);
 });
 
 describe("pauses, and says why", () => {
@@ -83,8 +83,9 @@ test("a kernel's memory: less on phones and small devices, half of it after each
 
 test("effort, pressure and smoothness multiply, within bounds, in steps", () => {
   expect(given({}, { effort: 0.5 }).duty).toBe(0.5);
-  expect(given({ pressure: "serious", smooth: 0.6 }, { effort: 0.5 }).duty).toBe(0.15);
-  expect(given({ pressure: "critical", smooth: 0.25 }, { effort: 0.25 }).duty).toBe(0.1);
+  expect(given({ ease: 0.5, smooth: 0.6 }, { effort: 0.5 }).duty).toBe(0.15);
+  expect(given({ ease: 0.25, smooth: 0.25 }, { effort: 0.25 }).duty).toBe(0.1);
+  expect(given({ ease: 0.5 }).notes).toEqual([expect.stringContaining("under pressure")]);
   expect(given({ smooth: 0.99 }).duty).toBe(1);
 });
 

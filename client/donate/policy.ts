@@ -44,8 +44,8 @@ export interface Conditions {
   spentMs: number;
   /** Times that the tab ended while it computed, without saying so. */
   crashes: number;
-  /** As the Compute Pressure API tells it. */
-  pressure: "nominal" | "fair" | "serious" | "critical" | null;
+  /** Share that keeps the device at ease, 0 to 1, where Compute Pressure tells (governor.ts); else 1. */
+  ease: number;
   /** Share that keeps the page's frames smooth, 0 to 1 (governor.ts). */
   smooth: number;
 }
@@ -127,10 +127,10 @@ export function memoryClass({ phone, memoryGiB }: Device, crashes: number): numb
   return Math.max(memoryMin, Math.min(most, told) / 2 ** Math.min(crashes, 16));
 }
 
-function dutyOf(wishes: Wishes, { pressure, smooth }: Conditions, notes: string[]): number {
+function dutyOf(wishes: Wishes, { ease, smooth }: Conditions, notes: string[]): number {
   let duty = wishes.effort;
-  if (pressure === "serious" || pressure === "critical") {
-    duty *= pressure === "serious" ? 0.5 : 0.25;
+  if (ease < 1) {
+    duty *= ease;
     notes.push("The device is under pressure: it computes less of the time.");
   }
   if (smooth < 1) {

@@ -1,4 +1,5 @@
 /** What the agent's worker tells the page: plain data, a few times a second. */
+import type { Picture } from "../../kernels/contract.ts";
 import type { Backend, Slots } from "../../protocol/messages.ts";
 import type { Reason } from "../../protocol/rest.ts";
 
@@ -47,6 +48,8 @@ export interface PageView {
   coreSeconds: number | null;
   /** What the last finished grain found, in the workload's words. */
   finding: string;
+  /** Samples of the last finished grain, to draw; the number tells a new one. */
+  picture: (Picture & { serial: number }) | null;
   gpuDispatches: number;
   nodeId: string | null;
   /** What the page sends as it closes; null until the coordinator gave it. */
@@ -79,6 +82,7 @@ export const stoppedView: PageView = {
   unacknowledged: 0,
   coreSeconds: null,
   finding: "",
+  picture: null,
   gpuDispatches: 0,
   nodeId: null,
   release: null,

@@ -14,6 +14,7 @@ const done: RunOutcome = {
   build: "b",
   coreSeconds: 1,
   finding: "",
+  picture: null,
   dispatches: 3,
 };
 const never = new Promise<RunOutcome>(() => {});

@@ -3,6 +3,7 @@ import {
   formatAge,
   formatCount,
   formatDuration,
+  formatFigure,
   formatNumber,
   formatPercent,
   formatSi,
@@ -23,6 +24,17 @@ describe("format", () => {
     expect(formatNumber(-1999.6)).toBe("-2\u202f000");
     expect(formatNumber(Number.NaN)).toBe("–");
     expect(formatNumber(1e-9)).toBe("1.00e-9");
+  });
+  test("figures of results keep seven digits, and whole numbers all of theirs", () => {
+    expect([Math.PI, 0.00010395534268086241, 249561088, -12345, 1e-9 / 3, "x", true].map(formatFigure)).toEqual([
+      "3.141593",
+      "0.0001039553",
+      "249\u202f561\u202f088",
+      "-12\u202f345",
+      "3.333333e-10",
+      "x",
+      "true",
+    ]);
   });
   test("SI prefixes carry over at the edge", () => {
     expect(formatSi(5_170_000, "H/s")).toBe("5.17 MH/s");

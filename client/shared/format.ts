@@ -17,6 +17,15 @@ export function formatNumber(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
 
+/** A figure of a result: whole numbers are grouped, others keep seven digits. */
+export function formatFigure(value: string | number | boolean): string {
+  if (typeof value !== "number") return String(value);
+  if (Number.isSafeInteger(value)) return value < 0 ? `-${formatCount(-value)}` : formatCount(value);
+  if (!Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  return size >= 1e15 || size < 1e-6 ? value.toExponential(6) : String(Number(value.toPrecision(7)));
+}
+
 const prefixes = ["", "k", "M", "G", "T", "P"] as const;
 
 /** With an SI prefix: 5170000, "H/s" -> "5.17 MH/s". */

@@ -83,6 +83,8 @@ it("a click on an idle grid leads to an accepted slice of the demo job within te
   expect(others).toEqual([]);
   expect(job).toMatchObject({ workload_type: "monte_carlo", priority: 1, submitter: "demo", status: "running" });
   expect(seconds).toBeLessThan(10);
+  // The page's picture is of this tab's own samples.
+  await until(async () => Number(await page.getByTestId("picture").getAttribute("data-darts")) >= 512, 20_000);
 });
 
 it("the dashboard shows what is a demo, by the same title as the tab that computes it", async () => {

@@ -145,7 +145,9 @@ it("obeys Compute Pressure: it computes less of the time while the device is und
   const notes = (): Promise<number> => page.getByTestId("plan-note").filter({ hasText: "under pressure" }).count();
   expect(await notes()).toBe(0);
   await press("critical");
-  await until(async () => (await notes()) === 1, 3_000);
+  await until(async () => (await notes()) === 1, 10_000);
+  // It goes down by and by.
+  await page.waitForTimeout(8_000);
   const grains = (): Promise<number> =>
     page.evaluate(
       () =>
@@ -165,9 +167,9 @@ it("obeys Compute Pressure: it computes less of the time while the device is und
   // A quarter of the time: four times as long.
   const pressedMs = await grainMs();
   await press("nominal");
-  await until(async () => (await notes()) === 0, 3_000);
+  await until(async () => (await notes()) === 0, 60_000);
   expect(pressedMs).toBeGreaterThan(1.5 * (await grainMs()));
-}, 150_000);
+}, 240_000);
 
 it("a crash is noticed at the next start: told, and with fewer threads; the owner may wave it off", async () => {
   await page.getByTestId("threads").fill("2");

@@ -199,3 +199,21 @@ it("tells a volunteer what a partial says", async () => {
     /^1,000,000 paths: European call = 10\.4\d+$/,
   );
 });
+
+describe("the picture", () => {
+  it("is of the grain's own first darts, and as many of them are inside as its kernel counts", async () => {
+    const payload = parse({ iterations: 2_000, samples: 100, seed: 7 });
+    const picture = workload.picture?.(payload, 0, 3, 5);
+    expect(picture?.kind).toBe("darts");
+    const points = [...(picture?.points ?? [])];
+    expect(points).toHaveLength(2 * 200);
+    const inside = points.filter((x, at) => at % 2 === 0 && x * x + (points[at + 1] as number) ** 2 < 1).length;
+    const tally = decodeTally(payload, await compute(payload, 3, 5));
+    expect([BigInt(inside), 200n]).toEqual([tally.hits, tally.paths]);
+    expect(workload.picture?.(parse({ iterations: 1e9 }), 0, 0, 1)?.points).toHaveLength(2 * 256);
+  });
+
+  it("is none of an option", () => {
+    expect(workload.picture?.(parse(european), 0, 0, 1)).toBeNull();
+  });
+});
