@@ -23,7 +23,7 @@ export function formatFigure(value: string | number | boolean): string {
   if (Number.isSafeInteger(value)) return value < 0 ? `-${formatCount(-value)}` : formatCount(value);
   if (!Number.isFinite(value)) return "–";
   const size = Math.abs(value);
-  return size >= 1e15 || size < 1e-6 ? value.toExponential(6) : String(Number(value.toPrecision(7)));
+  return size >= 1e15 || size < 1e-4 ? value.toExponential(6) : String(Number(value.toPrecision(7)));
 }
 
 const prefixes = ["", "k", "M", "G", "T", "P"] as const;
