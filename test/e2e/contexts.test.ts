@@ -171,3 +171,17 @@ it("a kernel that never pauses is stopped with its worker, within a second too",
   });
   await page.context().close();
 }, 60_000);
+
+it("says so where WebAssembly is switched off, and starts nothing", async () => {
+  const page = await browser.newPage();
+  // As Lockdown Mode leaves it.
+  await page.addInitScript(() => {
+    delete (window as { WebAssembly?: unknown }).WebAssembly;
+  });
+  await page.goto(grid.url);
+  await page.getByTestId("missing").waitFor();
+  expect(await page.getByTestId("missing").innerText()).toContain("WebAssembly is switched off");
+  expect(await page.getByTestId("help").getAttribute("data-able")).toBe("false");
+  expect(await page.getByTestId("donate-button").isDisabled()).toBe(true);
+  await page.context().close();
+});

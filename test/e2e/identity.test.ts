@@ -42,8 +42,21 @@ afterAll(async () => {
 
 it("a second tab shows the first instead of computing twice, and takes over after it", async () => {
   const context = await browser.newContext();
+  await context.addInitScript(() => {
+    const calls: true[] = [];
+    Object.assign(window, { persistCalls: calls });
+    StorageManager.prototype.persist = async () => {
+      calls.push(true);
+      return true;
+    };
+  });
   const first = await open(context);
+  const asked = (): Promise<number> =>
+    first.evaluate(() => (window as never as { persistCalls: true[] }).persistCalls.length);
+  expect(await asked()).toBe(0);
   const node = await nodeOf(first);
+  // The browser is asked to keep the key, once there is something to keep.
+  expect(await asked()).toBe(1);
   const second = await open(context);
   await second.getByTestId("donate-button").click();
   await second.getByTestId("other-tab").waitFor();
