@@ -89,6 +89,7 @@ export class BrowserCompute implements ComputePort {
     this.#gpu ??= new GpuSlot(this.options.createGpu, this.options.allowSoftwareGpu, (reason) => {
       this.#listener(this.capabilities(), reason.slice(0, 500));
     });
+    this.#gpu.configure(this.#settings);
     await this.#gpu.open();
     return this.capabilities();
   }
@@ -104,10 +105,11 @@ export class BrowserCompute implements ComputePort {
     this.#listener(this.capabilities(), reason);
   }
 
-  /** Of each CPU thread. The GPU has no such rests: it computes or is off. */
+  /** Of each CPU thread, and of the GPU. */
   configure(settings: Settings): void {
     this.#settings = settings;
     for (const slot of this.#slots.values()) slot.configure(settings);
+    this.#gpu?.configure(settings);
   }
 
   capabilities(): Capabilities {

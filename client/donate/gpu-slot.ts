@@ -5,7 +5,7 @@
 import * as Comlink from "comlink";
 import { ComputeError } from "../../agent/ports.ts";
 import type { GrainRun } from "../../kernels/run/grains.ts";
-import type { Calibration, GpuApi, GpuCapabilities, Progress, RunOutcome } from "./compute-api.ts";
+import type { Calibration, GpuApi, GpuCapabilities, Progress, RunOutcome, Settings } from "./compute-api.ts";
 import type { GpuView } from "./view.ts";
 import type { ComputeWorker } from "./worker-roles.ts";
 import { WorkerSlot } from "./worker-slot.ts";
@@ -98,6 +98,10 @@ export class GpuSlot {
     await this.open();
     if (!this.#capabilities) return [];
     return this.#slot.api().calibrate(workloads);
+  }
+
+  configure(settings: Settings): void {
+    this.#slot.configure(settings);
   }
 
   close(): void {

@@ -17,7 +17,10 @@ class GpuService extends KernelService implements GpuApi {
     const opened = await openGpu(navigator.gpu, allowSoftware);
     if (!opened.ok) return opened;
     const load = (sha256: string) => fetchByHash(`/k/${sha256}.wgsl`, sha256);
-    runner = new GpuRunner(opened.device, load, new GpuPaces(chunkShare), () => this.stopped);
+    runner = new GpuRunner(opened.device, load, new GpuPaces(chunkShare), {
+      stopped: () => this.stopped,
+      duty: () => this.duty,
+    });
     void opened.device.lost.then((info) => {
       runner = null;
       onLost(info.message || info.reason || "the driver gave no reason");

@@ -1,7 +1,7 @@
 /** The runner of shaders on a device that objects: real devices do so too seldom to test by. */
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import { workloads } from "../workloads.ts";
-import { GpuRunner } from "./gpu.ts";
+import { GpuRunner, type GpuRunnerOptions } from "./gpu.ts";
 import { calibrationRun, type GrainRun } from "./grains.ts";
 
 type Kind = "validation" | "out-of-memory";
@@ -76,12 +76,12 @@ beforeAll(() => {
 beforeEach(() => {
   device = new FakeDevice();
 });
-const runner = (stopped?: () => boolean): GpuRunner =>
+const runner = (options?: GpuRunnerOptions): GpuRunner =>
   new GpuRunner(
     device as unknown as GPUDevice,
     async () => new Uint8Array([32]),
     { budget: () => 64, note: () => {} },
-    stopped,
+    options,
   );
 const failure = async (): Promise<unknown> => {
   const error = await runner()
@@ -103,6 +103,24 @@ test.each([
 });
 
 test("stops before the next command buffer when the flag is raised", async () => {
-  await expect(runner(() => device.submits >= 3).run(run, signal)).rejects.toMatchObject({ name: "AbortError" });
+  await expect(runner({ stopped: () => device.submits >= 3 }).run(run, signal)).rejects.toMatchObject({
+    name: "AbortError",
+  });
   expect([device.submits, device.buffers, device.openScopes]).toEqual([3, 0, 0]);
+});
+
+test("rests between command buffers as its duty asks, and counts the rest", async () => {
+  // A command buffer of this device takes 5 ms.
+  device.queue.onSubmittedWorkDone = () => new Promise((resolve) => setTimeout(resolve, 5));
+  const stopAt = (count: number) => () => device.submits >= count;
+  const wallMs = async (duty: number): Promise<number> => {
+    device.submits = 0;
+    const startedMs = performance.now();
+    await runner({ duty: () => duty, stopped: stopAt(10) })
+      .run(run, signal)
+      .catch(() => {});
+    return performance.now() - startedMs;
+  };
+  const all = await wallMs(1);
+  expect(await wallMs(0.2)).toBeGreaterThan(2 * all);
 });

@@ -4,11 +4,19 @@ import { abortError, KernelError, messageOf } from "./errors.ts";
 import { CHUNKS_MAX, type Chunk, Chunks, GpuPaces, paceKey } from "./gpu-chunks.ts";
 import { allocate, underErrorScopes } from "./gpu-memory.ts";
 import { GrainError, type GrainRun, type GrainRunAnswer, workloadOf } from "./grains.ts";
+import { restFor } from "./rest.ts";
 
 /** Buffers for the outputs of the grains of one batch. */
 const OUTPUT_BYTES_MAX = 8 << 20;
 const PIPELINES_MAX = 16;
 const CHUNK_BYTES = 32;
+
+export interface GpuRunnerOptions {
+  /** Whether to stop now, asked before each command buffer beside the signal. */
+  stopped?: () => boolean;
+  /** Share of the time that the GPU may compute, asked after each command buffer: it rests for the remainder. */
+  duty?: () => number;
+}
 
 interface Pipeline {
   pipeline: GPUComputePipeline;
@@ -26,13 +34,13 @@ export class GpuRunner {
 
   /**
    * `loadFile` answers the bytes of a kernel file, checked against their hash. `paces`: learnt on the device when left
-   * out. `stopped`: whether to stop now, asked before each command buffer beside the signal.
+   * out.
    */
   constructor(
     private readonly device: GPUDevice,
     private readonly loadFile: (sha256: string) => Promise<Uint8Array>,
     paces: Pick<GpuPaces, "budget" | "note"> = new GpuPaces(),
-    private readonly stopped: () => boolean = () => false,
+    private readonly options: GpuRunnerOptions = {},
   ) {
     this.#paces = paces;
     void device.lost.then((info) => {
@@ -149,7 +157,7 @@ export class GpuRunner {
     let done = 0;
     let computeMs = 0;
     for (;;) {
-      if (signal.aborted || this.stopped()) throw abortError();
+      if (signal.aborted || this.options.stopped?.()) throw abortError();
       const taken = chunks.take(this.#paces.budget(key));
       if (taken.length === 0) return computeMs;
       const startedMs = performance.now();
@@ -157,6 +165,7 @@ export class GpuRunner {
       await this.device.queue.onSubmittedWorkDone();
       if (this.#lost !== null) throw new KernelError("device_lost", this.#lost);
       const ms = performance.now() - startedMs;
+      computeMs += await restFor(ms, this.options.duty?.() ?? 1);
       const invocations = taken.reduce((sum, chunk) => sum + chunk.count, 0);
       computeMs += ms;
       done += invocations;

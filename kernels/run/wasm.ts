@@ -2,6 +2,7 @@
 import type { KernelFiles } from "../../protocol/messages.ts";
 import type { Workload } from "../contract.ts";
 import { abortError, KernelError, messageOf } from "./errors.ts";
+import { restFor } from "./rest.ts";
 import { Turns } from "./turn.ts";
 import { WasmInstance } from "./wasm-instance.ts";
 import { pagesOf, withMemoryMaximum } from "./wasm-memory.ts";
@@ -33,9 +34,6 @@ export interface WasmAnswer {
 /** Instances kept, each with its own memory. */
 const INSTANCES_MAX = 8;
 const MODULES_MAX = 32;
-const dutyMin = 0.05;
-/** Between two steps: an abort is heard within this time. */
-const restMsMax = 400;
 
 /** A function of i32x4 type: `(func (result v128) i32.const 0 i32x4.splat)`. */
 const simdProbe = Uint8Array.of(
@@ -118,14 +116,9 @@ export class WasmRunner {
   /** Gives way to messages, and rests as long as the duty asks. Answers how long, in milliseconds. */
   async #rest(stepMs: number, turns: Turns): Promise<number> {
     const duty = this.options.duty?.() ?? 1;
-    if (duty >= 1) {
-      await turns.next();
-      return 0;
-    }
-    const before = performance.now();
-    const restMs = Math.min(restMsMax, stepMs * (1 / Math.max(dutyMin, duty) - 1));
-    await new Promise((resolve) => setTimeout(resolve, restMs));
-    return performance.now() - before;
+    if (duty < 1) return restFor(stepMs, duty);
+    await turns.next();
+    return 0;
   }
 
   async #take(grain: WasmGrain): Promise<Kept> {
