@@ -35,6 +35,7 @@ const search = {
   payload: { header: genesis, target: `${"0".repeat(24)}${"f".repeat(40)}`, nonce_start: 0, nonces: oracle.nonces },
   priority: 9,
 };
+const circle = { workload_type: "monte_carlo", payload: { iterations: 100_000_000 }, priority: 9 };
 const endless = { workload_type: "monte_carlo", payload: { iterations: 1e12 }, priority: 5 };
 
 const screenshots = fileURLToPath(new URL("../../test-results/", import.meta.url));
@@ -69,7 +70,7 @@ export function visitsOf(name: string, start: () => Promise<OtherBrowser>): void
       browser.evaluate(() => document.querySelector("[data-testid=donate-button]") !== null).catch(() => false);
     async function open(url: string): Promise<void> {
       await browser.goto(url);
-      await until(ready, 10_000);
+      await until(ready, 30_000);
     }
     const textOf = (): Promise<{ help: string; able: string | undefined; missing: string }> =>
       browser.evaluate(() => {
@@ -127,17 +128,16 @@ export function visitsOf(name: string, start: () => Promise<OtherBrowser>): void
       await browser.press("donate-button");
       await until(async () => (await tabs()).some(({ online }) => online), 20_000, grid.output);
       const id = await submit(grid, search);
-      await until(async () => (await view()).storedByBackend.wasm > 0 && (await computing()), 60_000, grid.output);
-      await shot("computing");
-      const { nodeId } = await view();
+      await until(async () => (await view()).storedByBackend.wasm > 0, 60_000, grid.output);
       await grid.killCoordinator();
       // It goes on with what it holds meanwhile.
       await until(async () => (await view()).trouble !== null, 10_000);
+      const { nodeId, storedByBackend } = await view();
       await shot("disconnected");
       await grid.startAgain();
       // It comes back by itself, and goes on.
-      const { storedByBackend } = await view();
       await until(async () => (await view()).storedByBackend.wasm > storedByBackend.wasm, 60_000, grid.output);
+      await shot("computing");
       expect(await view()).toMatchObject({ nodeId, trouble: null });
       // A volunteer's results count once an own node has audited some.
       const auditor = grid.worker({ own: true });
@@ -185,7 +185,7 @@ export function visitsOf(name: string, start: () => Promise<OtherBrowser>): void
 
       // Back again, as it was or loaded anew: nothing runs before its owner says so.
       await browser.back();
-      await until(ready, 10_000);
+      await until(ready, 30_000);
       expect((await view()).phase).toBe("stopped");
       expect(await held()).toBe(0);
       const kept = await browser.evaluate(() => document.querySelector("[data-testid=resume-button]") !== null);
@@ -205,14 +205,20 @@ export function visitsOf(name: string, start: () => Promise<OtherBrowser>): void
         for (const words of ["CPU only", "plain http", "--https"]) expect(missing).toContain(words);
         expect(await browser.evaluate(() => [isSecureContext, crypto.subtle === undefined])).toEqual([false, true]);
         await shot("lan");
+        // Ahead of the endless one, whose earlier results would be audited first.
+        const id = await submit(grid, circle);
         await browser.press("donate-button");
+        await until(async () => (await view()).storedByBackend.wasm > 0, 60_000, grid.output);
         const auditor = grid.worker({ own: true });
-        await until(async () => (await view()).accepted > 0, 60_000, grid.output);
+        await until(async () => (await view()).accepted > 0, 90_000, grid.output);
+        await until(async () => (await job(id)).status === "completed", 90_000, grid.output);
         auditor.kill();
+        const { result } = await getJson<JobResult>(`${grid.url}/api/v1.2/workload/${id}/result`);
+        expect((result as { estimate: number }).estimate).toBeCloseTo(Math.PI, 2);
         await until(computing, 20_000, grid.output);
         await stop();
       },
-      120_000,
+      170_000,
     );
 
     it("throws no error that nobody caught", ({ skip }) => {
