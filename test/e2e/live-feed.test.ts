@@ -75,8 +75,8 @@ describe("eight dashboards of one browser", () => {
       delete (window as { SharedWorker?: unknown }).SharedWorker;
     });
     const asked: (string | null)[] = [];
-    context.on("request", async (request) => {
-      if (request.url().endsWith("/live")) asked.push((await request.allHeaders())["last-event-id"] ?? null);
+    context.on("request", (request) => {
+      if (request.url().endsWith("/live")) asked.push(request.headers()["last-event-id"] ?? null);
     });
     const pages = await eightOnOne(context);
     await until(async () => asked.length === 1, 3_000);

@@ -35,13 +35,21 @@ export function followFeed(on: FeedListener): Feed {
   };
   const start = (): void => {
     heardMs = Date.now();
+    try {
+      feed = follow();
+    } catch {
+      // Private windows and strict settings may refuse what they seem to have: then a stream of its own.
+      feed = ownFeed(listener);
+    }
+  };
+  const follow = (): Feed => {
     if (shareable) {
-      feed = sharedFeed(listener, () => {
+      return sharedFeed(listener, () => {
         shareable = false;
         start();
       });
-    } else
-      feed = "locks" in navigator && typeof BroadcastChannel === "function" ? leaderFeed(listener) : ownFeed(listener);
+    }
+    return "locks" in navigator && typeof BroadcastChannel === "function" ? leaderFeed(listener) : ownFeed(listener);
   };
   const restart = (): void => {
     feed?.stop();
