@@ -78,7 +78,10 @@ export async function browsers(host) {
   }
   for (const name of ["firefox", "firefox-esr"]) {
     const { code, output } = await host.run(name, ["--version"]);
-    if (code === 0) found.push(ok("Browser", lastLine(output)));
+    if (code !== 0) continue;
+    found.push(ok("Browser", lastLine(output)));
+    // Debian's package answers to both names.
+    break;
   }
   return found;
 }
