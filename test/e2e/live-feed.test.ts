@@ -2,12 +2,14 @@
 import type { Browser, BrowserContext, Page } from "playwright";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { launchChromium } from "../../scripts/chromium.mjs";
+import { lanAddressesBestFirst } from "../../server/first-minutes/addresses.ts";
 import { type RunningGrid, startGrid, submit, until } from "./grid-process.ts";
 
 let grid: RunningGrid;
 let browser: Browser;
 /** More than the six connections that browsers open to a site over HTTP/1.1. */
 const tabs = 8;
+const lan = lanAddressesBestFirst()[0]?.address;
 
 /** Streams that are open at the coordinator. */
 async function streams(): Promise<number> {
@@ -26,9 +28,9 @@ const all = async (pages: Page[], holds: (page: Page) => Promise<boolean>): Prom
 const untilAll = (pages: Page[], holds: (page: Page) => Promise<boolean>): Promise<void> =>
   until(() => all(pages, holds), 30_000, grid.output);
 
-async function open(context: BrowserContext): Promise<Page> {
+async function open(context: BrowserContext, url = grid.url): Promise<Page> {
   const page = await context.newPage();
-  await page.goto(`${grid.url}/dashboard`);
+  await page.goto(`${url}/dashboard`);
   return page;
 }
 
@@ -67,6 +69,17 @@ describe("eight dashboards of one browser", () => {
     for (const page of pages) await page.close();
     await until(async () => (await streams()) === 0, 5_000);
     await context.close();
+  });
+
+  it.skipIf(lan === undefined)("share it over plain http on the LAN too", async () => {
+    const context = await browser.newContext();
+    const pages: Page[] = [];
+    for (let at = 0; at < tabs; at++) pages.push(await open(context, grid.url.replace("localhost", lan as string)));
+    await untilAll(pages, isLive);
+    expect(await pages[0]?.evaluate(() => [isSecureContext, "locks" in navigator])).toEqual([false, false]);
+    expect(await streams()).toBe(1);
+    await context.close();
+    await until(async () => (await streams()) === 0, 5_000);
   });
 
   it("without SharedWorker are live on one stream of the tab that leads; when it closes another goes on", async () => {
