@@ -62,6 +62,26 @@ test("hashed assets are kept for ever; programs of one file are not", async () =
   }
 });
 
+test("files come in the encoding that the browser takes, under a tag of their own", async () => {
+  const text = "export const again = 1;\n".repeat(200);
+  writeFileSync(join(pagesDir, "assets/large-abc123.js"), text);
+  const ask = async (accepted: string) => {
+    const answer = await raw(server.port, "GET", "/assets/large-abc123.js", {
+      host: "localhost",
+      "accept-encoding": accepted,
+    });
+    return { ...answer.headers, status: answer.status };
+  };
+  const answers = await Promise.all(["identity", "gzip", "gzip, br"].map(ask));
+  expect(answers.map((answer) => answer["content-encoding"])).toEqual([undefined, "gzip", "br"]);
+  for (const answer of answers) expect(answer.vary).toBe("accept-encoding");
+  expect(new Set(answers.map(({ etag }) => etag)).size).toBe(3);
+  expect(Number(answers[2]?.["content-length"])).toBeLessThan(text.length / 10);
+  expect(await (await server.ask("/assets/large-abc123.js")).text()).toBe(text);
+  const headers = { "accept-encoding": "br", "if-none-match": String(answers[2]?.etag) };
+  expect((await server.ask("/assets/large-abc123.js", { headers })).status).toBe(304);
+});
+
 test("a page that was built again is served anew", async () => {
   const path = join(pagesDir, "again.txt");
   writeFileSync(path, "one");

@@ -5,6 +5,7 @@ import { extname, join, resolve, sep } from "node:path";
 import type { Hono } from "hono";
 import type { Grid } from "../grid.ts";
 import type { HttpContext, HttpEnv } from "./api.ts";
+import { bestEncoding, type Encoding, encode } from "./encoding.ts";
 import { apiHeaders, immutable, pageHeaders, revalidate } from "./headers.ts";
 import { HttpProblem } from "./problems.ts";
 
@@ -65,6 +66,8 @@ interface Cached {
   bytes: Uint8Array<ArrayBuffer>;
   etag: string;
   mtimeMs: number;
+  /** Made when first asked for; null where it would not be smaller. */
+  encoded: Map<Encoding, Promise<Uint8Array<ArrayBuffer> | null>>;
 }
 
 /** Files of a build, kept in memory until they change on disk. */
@@ -83,12 +86,21 @@ class FileCache {
     if (read === null) return null;
     const bytes = new Uint8Array(read.buffer as ArrayBuffer, read.byteOffset, read.byteLength);
     const etag = `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 27)}"`;
-    const file = { bytes, etag, mtimeMs: info.mtimeMs };
+    const file: Cached = { bytes, etag, mtimeMs: info.mtimeMs, encoded: new Map() };
     const oldest = this.files.size >= FileCache.filesMax ? this.files.keys().next().value : undefined;
     if (oldest !== undefined) this.files.delete(oldest);
     this.files.set(path, file);
     return file;
   }
+}
+
+function encodedOf(file: Cached, encoding: Encoding): Promise<Uint8Array<ArrayBuffer> | null> {
+  let encoded = file.encoded.get(encoding);
+  if (!encoded) {
+    encoded = encode(file.bytes, encoding);
+    file.encoded.set(encoding, encoded);
+  }
+  return encoded;
 }
 
 /** `/`, `/dashboard`, their assets, and the programs that are one file. */
@@ -100,9 +112,17 @@ export function fileRoutes(app: Hono<HttpEnv>, built: BuiltFiles): void {
     if (file === null) throw missing;
     // Vite puts a hash of the content into the name of everything under assets/.
     const hashed = path.startsWith(join(root, "assets") + sep);
-    const headers = { ...pageHeaders, "cache-control": hashed ? immutable : revalidate, etag: file.etag };
-    if (matches(c, file.etag)) return c.body(null, 304, headers);
-    return c.body(file.bytes, 200, { ...headers, "content-type": types[extname(path)] ?? "application/octet-stream" });
+    const caching = { "cache-control": hashed ? immutable : revalidate, vary: "accept-encoding" };
+    const encoding = bestEncoding(c.req.header("accept-encoding"));
+    const encoded = await encodedOf(file, encoding);
+    const etag = encoded ? file.etag.replace(/"$/, `-${encoding}"`) : file.etag;
+    const headers = { ...pageHeaders, ...caching, etag };
+    if (matches(c, etag)) return c.body(null, 304, headers);
+    return c.body(encoded ?? file.bytes, 200, {
+      ...headers,
+      ...(encoded ? { "content-encoding": encoding } : {}),
+      "content-type": types[extname(path)] ?? "application/octet-stream",
+    });
   };
   const notBuilt = (what: string): HttpProblem =>
     new HttpProblem("not_built", `${what} not built.`, { remedy: "Run npm run build, or npm start, which does." });
