@@ -1,11 +1,19 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * Four projects. Unit tests run side by side; the others run after them, one file at a time, because they measure time
- * in virtual steps on all cores (sim), kill processes (chaos) or drive browsers (e2e).
+ * Six projects, one after the other. Unit tests run side by side, as do those that start whole programs (programs); the
+ * rest run one file at a time, because they measure time in virtual steps on all cores (sim), kill processes (chaos),
+ * measure memory under attack (attacks) or drive browsers (e2e).
  */
-const browserTests = "kernels/conformance.gpu.test.ts";
 const never = ["**/node_modules/**", "dist/**", ".cache/**", ".tsbuild/**", "data/**"];
+/** What needs a browser, beside `test/e2e`. */
+const browserTests = ["kernels/conformance.gpu.test.ts", "benchmarks/tab/smoke.test.ts"];
+/** What starts the coordinator, workers or compilers as processes: half a minute each, on a busy machine more. */
+const programTests = [
+  "native-worker/{main,node}.test.ts",
+  "test/{client,setup}/**/*.test.ts",
+  "benchmarks/{grid,kernels}/smoke.test.ts",
+];
 
 /** Processes, not threads: a crash of a native module then fails one file, and not the run. */
 const shared = { pool: "forks" as const, environment: "node" as const };
@@ -19,10 +27,21 @@ export default defineConfig({
           ...shared,
           name: "unit",
           include: ["**/*.test.ts"],
-          exclude: [...never, "test/sim/**", "test/chaos/**", "test/faults/**", "test/e2e/**", browserTests],
+          exclude: [...never, "test/{sim,chaos,faults,attacks,e2e}/**", ...browserTests, ...programTests],
           testTimeout: 15_000,
           hookTimeout: 15_000,
           sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: "programs",
+          include: programTests,
+          exclude: never,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -32,7 +51,7 @@ export default defineConfig({
           include: ["test/sim/**/*.test.ts"],
           exclude: never,
           testTimeout: 10 * 60_000,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -44,19 +63,31 @@ export default defineConfig({
           maxWorkers: 1,
           testTimeout: 10 * 60_000,
           hookTimeout: 60_000,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: "attacks",
+          include: ["test/attacks/**/*.test.ts"],
+          exclude: never,
+          maxWorkers: 1,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 4 },
         },
       },
       {
         test: {
           ...shared,
           name: "e2e",
-          include: ["test/e2e/**/*.test.ts", browserTests],
+          include: ["test/e2e/**/*.test.ts", ...browserTests],
           exclude: never,
           maxWorkers: 1,
           testTimeout: 3 * 60_000,
           hookTimeout: 60_000,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 5 },
         },
       },
     ],

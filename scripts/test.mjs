@@ -1,7 +1,8 @@
 /**
- * `npm test`: set-up, types and lint, then the tests: unit (no browser), sim (the grid in virtual time), chaos (killed
- * processes) and e2e (real browsers). `npm run test:unit` and its siblings run one of them, without the checks.
- * Arguments after the name go to Vitest, e.g. `npm run test:unit -- server/core`.
+ * `npm test`: set-up, types and lint, then the tests: unit (no browser), programs (started as processes), sim (the grid
+ * in virtual time), chaos (killed processes), attacks (hostile clients) and e2e (real browsers). `npm run test:unit` and
+ * its siblings run one of them, without the checks. Arguments after the name go to Vitest, e.g.
+ * `npm run test:unit -- server/core`.
  */
 import { check } from "./check.mjs";
 import { findChromium } from "./chromium.mjs";
@@ -10,7 +11,7 @@ import { tool } from "./lib/paths.mjs";
 import { findOtherBrowsers } from "./other-browsers.mjs";
 import { setup } from "./setup.mjs";
 
-const PROJECTS = ["unit", "sim", "chaos", "e2e"];
+const PROJECTS = ["unit", "programs", "sim", "chaos", "attacks", "e2e"];
 
 /** @param {string[]} args */
 export async function main(args) {

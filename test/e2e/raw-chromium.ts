@@ -16,12 +16,16 @@ export interface RawTab {
   /** In front of all others, which are hidden then. */
   activate(): Promise<void>;
   lifecycle(state: "frozen" | "active"): Promise<void>;
+  reload(): Promise<void>;
+  close(): Promise<void>;
 }
 
 export interface RawChromium {
   open(url: string): Promise<RawTab>;
   /** Stops all its processes where they are, or lets them go on: a device that says nothing, and closes nothing. Linux only. */
   halt(halted: boolean): void;
+  /** SIGKILL for all its processes. Linux only. */
+  kill(): void;
   end(): Promise<void>;
 }
 
@@ -29,11 +33,11 @@ const startMsMax = 20_000;
 
 type Answer = { id?: number; result?: never; error?: { message: string } };
 
-export async function startRawChromium(): Promise<RawChromium> {
+export async function startRawChromium({ gpu = false } = {}): Promise<RawChromium> {
   const profile = mkdtempSync(join(tmpdir(), "queztl-chromium-"));
   const args = [
     "--headless",
-    ...chromiumFlags(),
+    ...chromiumFlags({ gpu }),
     "--remote-debugging-port=0",
     `--user-data-dir=${profile}`,
     "about:blank",
@@ -66,7 +70,8 @@ export async function startRawChromium(): Promise<RawChromium> {
         if (error) reject(new Error(`${method}: ${error.message}`));
         else resolve(result as T);
       });
-      socket.send(JSON.stringify({ id, method, params, sessionId }));
+      if (socket.readyState !== WebSocket.OPEN) reject(new Error(`${method}: the browser is gone`));
+      else socket.send(JSON.stringify({ id, method, params, sessionId }));
     });
 
   const open = async (address: string): Promise<RawTab> => {
@@ -80,6 +85,8 @@ export async function startRawChromium(): Promise<RawChromium> {
       },
       activate: () => send("Target.activateTarget", { targetId }),
       lifecycle: (state) => send("Page.setWebLifecycleState", { state }, sessionId),
+      reload: () => send("Page.reload", {}, sessionId),
+      close: () => send("Target.closeTarget", { targetId }),
     };
     // While it loads there is nothing to evaluate in.
     const loaded = (): Promise<boolean> =>
@@ -88,7 +95,10 @@ export async function startRawChromium(): Promise<RawChromium> {
     return tab;
   };
   const end = async (): Promise<void> => {
-    const exited = new Promise((resolve) => child.once("exit", resolve));
+    const exited =
+      child.exitCode !== null || child.signalCode !== null
+        ? Promise.resolve()
+        : new Promise((resolve) => child.once("exit", resolve));
     await Promise.race([send("Browser.close").catch(() => {}), new Promise((resolve) => setTimeout(resolve, 3_000))]);
     setTimeout(() => child.kill("SIGKILL"), 2_000).unref();
     await exited;
@@ -98,7 +108,10 @@ export async function startRawChromium(): Promise<RawChromium> {
   const halt = (halted: boolean): void => {
     for (const pid of familyOf(child.pid as number)) process.kill(pid, halted ? "SIGSTOP" : "SIGCONT");
   };
-  return { open, halt, end };
+  const kill = (): void => {
+    for (const pid of familyOf(child.pid as number)) process.kill(pid, "SIGKILL");
+  };
+  return { open, halt, kill, end };
 }
 
 /** A process and all that descend from it, as /proc has them. */
