@@ -138,6 +138,8 @@ export const resultSchema = z.object({
   partials: bytes(limits.nodeFrameBytesMax),
   /** Time that one slot spent computing these grains, in milliseconds. */
   computeMs: z.number().min(0).max(computeMsMax),
+  /** Root of the Merkle tree over the grains' partials (merkle.ts), 32 bytes; empty only where `sign` is false. */
+  root: bytes(32),
   /** Ed25519 over `resultBytes(...)` (sign.ts); empty only where the coordinator said `sign: false`. */
   signature: bytes(64),
 });

@@ -9,6 +9,7 @@ import type { CoordinatorMessage, Hello, NodeMessage, RefuseCode, ResultMessage 
 import { helloBytes, resultBytes } from "../../protocol/sign.ts";
 import { protocolMinimum, protocolVersion, whoMustUpgrade } from "../../protocol/version.ts";
 import type { CoreEvent } from "../core/events.ts";
+import { Roots } from "./roots.ts";
 
 /** One socket, whatever carries it. */
 export interface NodeSocket {
@@ -55,6 +56,7 @@ const waitingFramesMax = 256;
 export class Connections {
   readonly #connections = new Map<number, Connection>();
   #dirty = new Set<Connection>();
+  readonly #roots = new Roots();
   #next = 1;
 
   constructor(private readonly ports: ConnectionsPorts) {}
@@ -132,6 +134,7 @@ export class Connections {
     for (const id of [...this.#connections.keys()]) {
       this.close(id, code, message, "The node comes back by itself.", retryMs);
     }
+    this.#roots.close();
   }
 
   /** Sends what the turn gathered: one frame for each connection. */
@@ -221,7 +224,7 @@ export class Connections {
           this.#refuse(
             connection,
             "bad_signature",
-            "A result's signature is wrong.",
+            "A result's signature is wrong, or its root is not its partials'.",
             "Sign with the key of the hello.",
           );
       });
@@ -311,7 +314,8 @@ export class Connections {
   }
 
   async #verifyAll(connection: Connection, results: readonly ResultMessage[]): Promise<boolean> {
-    const verdicts = await Promise.all(results.map((result) => verifyResult(connection.key as KeyObject, result)));
+    const key = connection.key as KeyObject;
+    const verdicts = await Promise.all(results.flatMap((result) => [isSigned(key, result), this.#roots.check(result)]));
     return verdicts.every(Boolean);
   }
 
@@ -358,10 +362,9 @@ function publicKeyOf(raw: Uint8Array): KeyObject | null {
 }
 
 /** In OpenSSL's thread pool: about 0.1 ms of a core, not of the event loop. */
-function verifyResult(key: KeyObject, result: ResultMessage): Promise<boolean> {
-  const digest = createHash("sha256").update(result.partials).digest("hex");
+function isSigned(key: KeyObject, result: ResultMessage): Promise<boolean> {
   return new Promise((resolve) => {
-    verify(null, resultBytes(result, digest), key, result.signature, (error, valid) => resolve(!error && valid));
+    verify(null, resultBytes(result), key, result.signature, (error, valid) => resolve(!error && valid));
   });
 }
 
