@@ -88,6 +88,7 @@ function insertResult(write: Extract<CoreWrite, { type: "result.insert" }>, epoc
       atMs: Date.now(),
       standing,
       verdict,
+      root: message.root,
       signature: message.signature,
     },
   };

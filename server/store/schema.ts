@@ -77,6 +77,8 @@ const migrations = [
     created_at INTEGER NOT NULL, revoked_at INTEGER
   ) WITHOUT ROWID;
   `,
+  // What a node signs of its result; results from before have none.
+  "ALTER TABLE results ADD COLUMN root BLOB NOT NULL DEFAULT x''",
 ];
 
 /** Brings a database to the newest schema. Throws when a newer program wrote it. */

@@ -81,7 +81,7 @@ export class Reader {
   results(job: string, round: number): ResultRecord[] {
     const rows = this.session.all(
       `SELECT r.id, r.round, r.lo, r.hi, n.name AS node, r.own, r.backend, r.lease, k.name AS kernel, b.name AS build,
-         r.compute_ms, r.at, r.standing, r.verdict, r.signature
+         r.compute_ms, r.at, r.standing, r.verdict, r.root, r.signature
        FROM results r JOIN names n ON n.id = r.node JOIN names k ON k.id = r.kernel JOIN names b ON b.id = r.build
        WHERE r.job = ? AND r.round = ? ORDER BY r.id`,
       this.session.findJob(job),

@@ -106,7 +106,7 @@ export class BatchWriter {
     const large = partials.byteLength > inlinePartialsMax;
     if (large) this.session.run("INSERT INTO large_partials VALUES (?, ?)", result.id, partials);
     this.session.run(
-      "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       result.id,
       job,
       result.round,
@@ -124,6 +124,7 @@ export class BatchWriter {
       result.verdict,
       result.signature,
       large ? null : partials,
+      result.root,
     );
   }
 

@@ -81,6 +81,8 @@ export interface ResultRecord {
   standing: Standing;
   /** Reason of the verdict, machine-readable; empty while a candidate. */
   verdict: string;
+  /** Root of the Merkle tree over the partials, which the node signed; empty where results need no signature. */
+  root: Uint8Array;
   signature: Uint8Array;
 }
 
