@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { limits } from "../protocol/limits.ts";
 import type { JobView, NetworkStatus, NodeView, WorkloadType } from "../protocol/rest.ts";
 import { plannedWorkloads } from "./catalog.ts";
+import { Credit, type CreditOptions } from "./ledger/credit.ts";
 import type { NodeSocket } from "./shell/connections.ts";
 import { Engine, type EngineOptions, type JobEnd } from "./shell/engine.ts";
 import { Feed } from "./shell/feed.ts";
@@ -33,6 +34,7 @@ import { endedJobView, justEndedView, nodeView, openJobView } from "./views.ts";
 export interface CoordinatorOptions extends EngineOptions {
   hostname: string;
   version: string;
+  credit?: CreditOptions;
 }
 
 type Output = Pick<JobRecord, "output" | "outputBlob">;
@@ -56,6 +58,7 @@ export class Coordinator implements Grid {
   readonly #throughput = new Throughput();
   /** Submissions with an idempotency key that are under way, by submitter and key. */
   readonly #submitting = new Map<string, Promise<void>>();
+  readonly #credit: Credit;
   readonly #engine: Engine;
   readonly #record: ReadableStore;
   #feed!: Feed;
@@ -63,9 +66,11 @@ export class Coordinator implements Grid {
 
   private constructor(private readonly options: CoordinatorOptions) {
     this.#record = readable(options.store);
+    this.#credit = new Credit(options.store.ledger, options.credit);
     this.#engine = new Engine(
       options,
       this.#nodes,
+      this.#credit,
       (end) => this.#onEnded(end),
       () => this.#onBuilt(),
     );

@@ -26,12 +26,18 @@ export class Reader {
     });
     return {
       epoch,
-      lastResultId: (this.session.get("SELECT max(id) AS id FROM results")?.id as number | null) ?? 0,
+      lastResultId: this.#lastId(),
       jobs,
       nodes: this.session.all("SELECT * FROM nodes").map(toNode),
       keys: this.session.all("SELECT * FROM keys").map(toKey),
       counts,
     };
+  }
+
+  #lastId(): number {
+    const result = this.session.get("SELECT max(id) AS id FROM results")?.id as number | null;
+    const work = this.session.get("SELECT max(work) AS id FROM postings")?.id as number | null;
+    return Math.max(result ?? 0, work ?? 0);
   }
 
   #extents(job: string, seq: number): ExtentRecord[] {

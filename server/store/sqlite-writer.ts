@@ -1,5 +1,6 @@
 /** One batch's writes as SQL, within the transaction that `sqlite-record.ts` began. */
 import { assertCovered } from "./ownership.ts";
+import { writeLedger } from "./sqlite-ledger.ts";
 import type { Session } from "./sqlite-session.ts";
 import {
   type ExtentRecord,
@@ -82,6 +83,8 @@ export class BatchWriter {
         );
         return;
       }
+      default:
+        writeLedger(this.session, write);
     }
   }
 
