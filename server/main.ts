@@ -17,6 +17,7 @@ import { runDemo } from "./first-job.ts";
 import { lanAddressesBestFirst } from "./first-minutes/addresses.ts";
 import { openBrowser } from "./first-minutes/browser.ts";
 import { storeKernels } from "./kernel-files.ts";
+import { loadCoordinatorKey } from "./ledger/key.ts";
 import { listen } from "./listen.ts";
 import { LocalWorker } from "./local-worker.ts";
 import { createLog } from "./log.ts";
@@ -149,6 +150,7 @@ async function assemble(
     version,
     joinToken: secrets.joinToken,
     ticketSecret: secrets.ticketSecret,
+    receiptKey: await loadCoordinatorKey(config.dataDir),
     config: { ...config.core, volunteersSubmitter: demoSubmitter },
     log,
     onCommit: (ms, writes) => metrics?.observeCommit(ms / 1000, writes),

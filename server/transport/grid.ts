@@ -14,6 +14,7 @@ import type {
   WorkloadType,
 } from "../../protocol/rest.ts";
 import type { KeyRecord } from "../store/store.ts";
+import type { GridReceipts } from "./ledger.ts";
 
 export type GridErrorCode =
   /** No such workload type. `available` lists those there are. */
@@ -30,6 +31,8 @@ export type GridErrorCode =
   | "overloaded"
   /** The store refused or lost the commit; nothing was accepted. */
   | "storage_unavailable"
+  /** The job has more ranges than a receipt holds. */
+  | "receipt_too_large"
   /** The coordinator is draining and takes no more work. */
   | "shutting_down";
 
@@ -152,6 +155,7 @@ export interface Grid {
   blob(sha256: string): Promise<Uint8Array | null>;
 
   keys: KeyStore;
+  readonly receipts: GridReceipts;
   health(): GridHealth;
 }
 
