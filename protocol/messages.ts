@@ -219,6 +219,7 @@ const refuseCodes = [
   "bad_message",
   "already_here",
   "too_many_connections",
+  "too_many_identities",
   "shutting_down",
   "hello_timeout",
   "slow_reader",

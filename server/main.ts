@@ -150,6 +150,7 @@ async function assemble(
     version,
     joinToken: secrets.joinToken,
     ticketSecret: secrets.ticketSecret,
+    newIdentitiesPerHour: config.newIdentitiesPerHour,
     receiptKey: await loadCoordinatorKey(config.dataDir),
     config: { ...config.core, volunteersSubmitter: demoSubmitter },
     log,
@@ -170,6 +171,7 @@ async function assemble(
         return { status: 421, reason: error instanceof Error ? error.message : String(error) };
       }
     },
+    addressOf: (request) => access.clientAddress(new IncomingFacts(request)),
     socketsMax: 20_000,
   });
   metrics = createMetrics({ grid: coordinator, sse, sockets: () => sockets.open });

@@ -41,6 +41,8 @@ export type CoreEvent =
       node: string;
       own: boolean;
       session: string;
+      /** Where it connects from, as an IPv4 /24, an IPv6 /48, or "loopback"; empty or absent where unknown. */
+      network?: string;
       capabilities: Capabilities;
       preferences: Preferences;
       holding: readonly HeldLease[];

@@ -8,6 +8,7 @@ import { limits } from "../../protocol/limits.ts";
 import type { CoordinatorMessage, Hello, NodeMessage, RefuseCode, ResultMessage } from "../../protocol/messages.ts";
 import { helloBytes, resultBytes } from "../../protocol/sign.ts";
 import { protocolMinimum, protocolVersion, whoMustUpgrade } from "../../protocol/version.ts";
+import { networkOf } from "../access/addresses.ts";
 import type { CoreEvent } from "../core/events.ts";
 import { Roots } from "./roots.ts";
 
@@ -16,12 +17,18 @@ export interface NodeSocket {
   send(bytes: Uint8Array): void;
   close(): void;
   bufferedBytes(): number;
+  /** The client's address; absent where there is none. */
+  address?: string;
 }
 
 export interface ConnectionsPorts {
   /** Events of one frame, as one turn. */
   dispatch(events: CoreEvent[]): void;
   /** What the record knows of an identity; remembers the key of a new one. */
+  /** Whether the record knows an identity. */
+  knows(node: string): boolean;
+  /** 0 where an identity that is new may come from this network now, else the seconds until then. */
+  admit(network: string): number;
   history(node: string, publicKey: Uint8Array): { acceptedSlices: number; rejectedSlices: number; coreSeconds: number };
   coordinatorId: string;
   joinToken: string;
@@ -34,6 +41,7 @@ export interface ConnectionsPorts {
 interface Connection {
   id: number;
   socket: NodeSocket;
+  network: string;
   nonce: Uint8Array;
   node: string | null;
   session: string;
@@ -70,6 +78,7 @@ export class Connections {
     const connection: Connection = {
       id: this.#next++,
       socket,
+      network: networkOf(socket.address ?? ""),
       nonce: randomBytes(32),
       node: null,
       session: "",
@@ -296,21 +305,36 @@ export class Connections {
       );
       return null;
     }
+    const node = createHash("sha256").update(hello.publicKey).digest("hex").slice(0, 16);
+    if (!this.#mayJoin(connection, hello, node)) return null;
     clearTimeout(connection.helloTimer);
     connection.key = key;
     connection.session = hello.session;
-    connection.node = createHash("sha256").update(hello.publicKey).digest("hex").slice(0, 16);
+    connection.node = node;
     return {
       type: "hello",
       connection: connection.id,
       node: connection.node,
       own: hello.joinToken !== null,
       session: hello.session,
+      network: connection.network,
       capabilities: hello.capabilities,
       preferences: hello.preferences,
       holding: hello.holding,
       history: this.ports.history(connection.node, hello.publicKey),
     };
+  }
+
+  /** Identities are free to make; how many strangers come from one network in an hour is bounded. */
+  #mayJoin(connection: Connection, hello: Hello, node: string): boolean {
+    if (hello.joinToken !== null || this.ports.knows(node)) return true;
+    const seconds = this.ports.admit(connection.network);
+    if (seconds === 0) return true;
+    const message = `Too many new identities came from the network ${connection.network} in this hour.`;
+    const remedy = "Use an identity that has computed here before, or come back later.";
+    this.close(connection.id, "too_many_identities", message, remedy, seconds * 1_000);
+    this.ports.note("too_many_identities", message);
+    return false;
   }
 
   async #verifyAll(connection: Connection, results: readonly ResultMessage[]): Promise<boolean> {

@@ -4,6 +4,7 @@
  */
 import type { Round } from "../../kernels/contract.ts";
 import { limits } from "../../protocol/limits.ts";
+import { Newcomers } from "../access/newcomers.ts";
 import type { Blobs } from "../blobs/blobs.ts";
 import type { Catalog } from "../catalog.ts";
 import type { CoreEvent, CoreWrite, Effect } from "../core/events.ts";
@@ -31,6 +32,8 @@ export interface EngineOptions {
   ticketSecret: string;
   config?: Partial<CoreConfig>;
   judgeThreads?: number;
+  /** New identities that may come from one network in an hour. */
+  newIdentitiesPerHour?: number;
   log(code: string, message: string): void;
   /** For metrics: a batch became durable. */
   onCommit?(ms: number, writes: number): void;
@@ -62,6 +65,7 @@ export class Engine {
   #judge!: JudgePool;
   #rebuilding = false;
   readonly #connections: Connections;
+  readonly #newcomers: Newcomers;
   readonly #mac: (text: string) => string;
   readonly #waiters = new Map<string, Waiter>();
   /** Ends that are not durable yet. */
@@ -77,8 +81,11 @@ export class Engine {
     private readonly onBuilt: () => void,
   ) {
     this.#mac = createMac(options.ticketSecret);
+    this.#newcomers = new Newcomers(options.newIdentitiesPerHour);
     this.#connections = new Connections({
       dispatch: (events) => this.loop.dispatchAll(events),
+      knows: (node) => this.nodes.knows(node),
+      admit: (network) => this.#newcomers.admit(network),
       history: (node, publicKey) => this.nodes.history(node, publicKey),
       coordinatorId: options.id,
       joinToken: options.joinToken,

@@ -19,6 +19,10 @@ export class Nodes {
     for (const record of records) this.#records.set(record.id, record);
   }
 
+  knows(id: string): boolean {
+    return this.#records.has(id);
+  }
+
   history(id: string, publicKey: Uint8Array): { acceptedSlices: number; rejectedSlices: number; coreSeconds: number } {
     let record = this.#records.get(id);
     if (!record) {

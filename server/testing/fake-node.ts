@@ -15,6 +15,8 @@ export interface FakeNodeOptions {
   slots?: number;
   /** Adds this to every sum. */
   lie?: number;
+  /** Where it connects from. */
+  address?: string;
   /** As an older or newer node says it. */
   protocol?: { version: number; minimum: number };
   /** Leases are kept, not computed. */
@@ -53,6 +55,7 @@ export class FakeNode {
         setImmediate(() => connection?.closed());
       },
       bufferedBytes: () => 0,
+      ...(this.options.address === undefined ? {} : { address: this.options.address }),
     });
     return this;
   }
