@@ -3,7 +3,7 @@ import { limits } from "../protocol/limits.ts";
 import type { CoordinatorMessage, NodeMessage } from "../protocol/messages.ts";
 import { packPartials } from "../protocol/partials.ts";
 import { canSend } from "./machine-phase.ts";
-import type { AgentEffect, AgentLease, AgentState, KeptResult } from "./machine-state.ts";
+import type { AgentEffect, AgentEvent, AgentLease, AgentState, KeptResult } from "./machine-state.ts";
 
 /** Finished grains leave when they are this large together, whatever the time; no result is larger. */
 export const flushBytesMax = 256 << 10;
@@ -72,6 +72,7 @@ function cutResult(state: AgentState, lease: AgentLease): KeptResult {
     build: lease.build,
     partials: packPartials(lease.partials.splice(0, count)),
     computeMs,
+    root: new Uint8Array(0),
     signature: new Uint8Array(0),
   };
   lease.next = result.hi;
@@ -87,9 +88,14 @@ export function flushDue(state: AgentState, now: number, out: AgentEffect[]): vo
   }
 }
 
-export function onResultSigned(state: AgentState, seq: number, signature: Uint8Array, out: AgentEffect[]): void {
+export function onResultSigned(
+  state: AgentState,
+  { seq, root, signature }: Extract<AgentEvent, { type: "result.signed" }>,
+  out: AgentEffect[],
+): void {
   const result = state.unacknowledged.get(seq);
   if (!result || !state.signing.delete(seq)) return;
+  result.root = root;
   result.signature = signature;
   state.sentResults++;
   out.push({ type: "keep", result });

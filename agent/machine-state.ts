@@ -106,7 +106,7 @@ export type AgentEvent =
   | { type: "closed"; reason: string; entropy: number }
   | { type: "received"; message: CoordinatorMessage; entropy: number }
   | { type: "hello.signed"; signature: Uint8Array }
-  | { type: "result.signed"; seq: number; signature: Uint8Array }
+  | { type: "result.signed"; seq: number; root: Uint8Array; signature: Uint8Array }
   /** The key could not sign: the result is given up, and its grains are computed elsewhere. */
   | { type: "result.unsigned"; seq: number }
   | {

@@ -300,7 +300,8 @@ describe("leases", () => {
     earlier.computed();
     const [result] = earlier.signing;
     const world = new World();
-    const results = Array.from({ length: limits.unacknowledgedResultsMax - 1 }, (_, i) => ({ ...result!, seq: i + 1 }));
+    const signed = { ...result!, root: new Uint8Array(32) };
+    const results = Array.from({ length: limits.unacknowledgedResultsMax - 1 }, (_, i) => ({ ...signed, seq: i + 1 }));
     for (const kept of results) world.kept.set(kept.seq, kept);
     world.give({ type: "restored", results });
     world.online();
@@ -392,6 +393,20 @@ describe("reconnecting", () => {
     world.receive({ type: "ack", seqs: [1], rejected: [] });
     expect(world.kept.size).toBe(0);
     expect(world.state.acknowledgedByBackend).toEqual({ wasm: 1 });
+  });
+
+  it("signs anew what an earlier version signed otherwise", () => {
+    const earlier = new World().online();
+    earlier.lease(1);
+    earlier.computed();
+    earlier.sign();
+    const old = [...earlier.kept.values()].map(({ root: _, ...result }) => result);
+    const world = new World();
+    world.give({ type: "restored", results: old as never });
+    world.online();
+    expect(world.results()).toEqual([]);
+    world.sign();
+    expect(world.results()).toMatchObject([{ seq: 1, root: new Uint8Array(32).fill(1) }]);
   });
 
   it("forgets what was rejected as well", () => {

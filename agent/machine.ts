@@ -3,6 +3,7 @@
  * and the time come in, effects go out as data; `runner.ts` performs them.
  */
 import { limits } from "../protocol/limits.ts";
+import { hashBytes } from "../protocol/merkle.ts";
 import type { Capabilities, CoordinatorMessage, Preferences } from "../protocol/messages.ts";
 import { drain, goOnDraining, sayGoodbye, stop } from "./machine-drain.ts";
 import { canSend, move, offered } from "./machine-phase.ts";
@@ -84,7 +85,7 @@ function take(state: AgentState, event: AgentEvent, now: number, out: AgentEffec
       resizeSlots(state, now, out, "preferences");
       return;
     case "restored":
-      restore(state, event.results);
+      restore(state, event.results, out);
       return;
     case "opened":
       if (state.phase === "connecting") move(state, "greeting", "greeting", "Introducing itself.");
@@ -100,7 +101,7 @@ function take(state: AgentState, event: AgentEvent, now: number, out: AgentEffec
       if (state.phase === "greeting") out.push({ type: "send", messages: [hello(state, event.signature)] });
       return;
     case "result.signed":
-      onResultSigned(state, event.seq, event.signature, out);
+      onResultSigned(state, event, out);
       sayGoodbye(state, now, out);
       return;
     case "result.unsigned":
@@ -147,10 +148,14 @@ function take(state: AgentState, event: AgentEvent, now: number, out: AgentEffec
 }
 
 /** Sequence numbers go on above those of an earlier run, so that no acknowledgement is mistaken. */
-function restore(state: AgentState, results: readonly KeptResult[]): void {
+function restore(state: AgentState, results: readonly KeptResult[], out: AgentEffect[]): void {
   for (const result of results.slice(-limits.unacknowledgedResultsMax)) {
     remember(state, result);
     state.nextSeq = Math.max(state.nextSeq, result.seq + 1);
+    // Kept by a version that signed otherwise, or for a coordinator that wanted no signatures: signed anew.
+    if ((result as Partial<KeptResult>).root?.length === hashBytes) continue;
+    state.signing.add(result.seq);
+    out.push({ type: "sign.result", result });
   }
 }
 

@@ -1,5 +1,7 @@
 /** Performs what the machine asks for, through the ports of the place that it runs in. */
+import { sha256 } from "@noble/hashes/sha2.js";
 import { decodeFromCoordinator, encodeToCoordinator } from "../protocol/codec.ts";
+import { resultRoot } from "../protocol/merkle.ts";
 import type { Backend, Capabilities, JobDescription, NodeMessage, Preferences } from "../protocol/messages.ts";
 import { helloBytes, resultBytes } from "../protocol/sign.ts";
 import { JobInputs } from "./job-inputs.ts";
@@ -202,10 +204,10 @@ export class AgentRunner {
 
   async #signResult(result: KeptResult): Promise<void> {
     try {
-      const signature = this.#state.sign
-        ? await this.options.identity.sign(resultBytes(result, await this.options.blobs.sha256Hex(result.partials)))
-        : new Uint8Array(0);
-      this.#dispatch({ type: "result.signed", seq: result.seq, signature });
+      const nothing = new Uint8Array(0);
+      const root = this.#state.sign ? resultRoot(result.lo, result.partials, sha256) : nothing;
+      const signature = this.#state.sign ? await this.options.identity.sign(resultBytes({ ...result, root })) : nothing;
+      this.#dispatch({ type: "result.signed", seq: result.seq, root, signature });
     } catch (error) {
       this.options.report?.(error);
       this.#dispatch({ type: "result.unsigned", seq: result.seq });

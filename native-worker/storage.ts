@@ -13,7 +13,10 @@ import { resultSchema } from "../protocol/messages.ts";
 import { makeFolder, syncFolder, writeAside } from "./durable.ts";
 
 const packr = new Packr({ useRecords: false });
-const keptSchema = resultSchema.omit({ type: true });
+/** Files of versions before roots have none: the agent signs their results anew. */
+const keptSchema = resultSchema
+  .omit({ type: true })
+  .extend({ root: resultSchema.shape.root.default(() => new Uint8Array(0)) });
 
 /** Makes the folder's identity at the first start. The key file is readable by its owner only. */
 export async function loadIdentity(folder: string): Promise<IdentityPort> {

@@ -41,6 +41,7 @@ describe("codec", () => {
       build: "a1".repeat(32),
       partials: new Uint8Array([1, 0, 7]),
       computeMs: 2.5,
+      root: new Uint8Array(32),
       signature: new Uint8Array(64),
     };
     const odd = [null, -1, 0, 1.5, 2 ** 21, 1e11, 2 ** 53, Number.NaN, "", "native", "x".repeat(64), "x".repeat(65)];

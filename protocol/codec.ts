@@ -78,6 +78,7 @@ function isPlainResult(value: unknown): value is ResultMessage {
     typeof of.computeMs === "number" &&
     of.computeMs >= 0 &&
     of.computeMs <= computeMsMax &&
+    isBytes(of.root, 32) &&
     isBytes(of.signature, 64)
   );
 }

@@ -140,6 +140,8 @@ export const resultSchema = z.object({
   partials: bytes(limits.nodeFrameBytesMax),
   /** Time that one slot spent computing these grains, in milliseconds. */
   computeMs: z.number().min(0).max(computeMsMax),
+  /** Root of the Merkle tree over the grains' partials (merkle.ts), 32 bytes; empty only where `sign` is false. */
+  root: bytes(32),
   /** Ed25519 over `resultBytes(...)` (sign.ts); empty only where the coordinator said `sign: false`. */
   signature: bytes(64),
 });
@@ -219,6 +221,7 @@ const refuseCodes = [
   "bad_message",
   "already_here",
   "too_many_connections",
+  "too_many_identities",
   "shutting_down",
   "hello_timeout",
   "slow_reader",

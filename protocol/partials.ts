@@ -39,18 +39,19 @@ export function countPartials(packed: Uint8Array): number {
   return count;
 }
 
-/** Unpacks to views on the packed bytes (no copy). Throws on malformed input. */
-export function unpackPartials(packed: Uint8Array): Uint8Array[] {
+/** Views on the packed bytes (no copy), one after the other. Throws RangeError on malformed input. */
+export function* eachPartial(packed: Uint8Array): Generator<Uint8Array, void> {
   if (countPartials(packed) < 0) throw new RangeError("malformed packed partials");
-  const partials: Uint8Array[] = [];
   let offset = 0;
   while (offset < packed.length) {
     const length = (packed[offset] as number) | ((packed[offset + 1] as number) << 8);
-    partials.push(packed.subarray(offset + 2, offset + 2 + length));
+    yield packed.subarray(offset + 2, offset + 2 + length);
     offset += 2 + length;
   }
-  return partials;
 }
+
+/** Unpacks to views on the packed bytes (no copy). Throws RangeError on malformed input. */
+export const unpackPartials = (packed: Uint8Array): Uint8Array[] => [...eachPartial(packed)];
 
 /** The packed bytes of the partials `from` (inclusive) to `to` (exclusive), as a view. */
 export function slicePartials(packed: Uint8Array, from: number, to: number): Uint8Array {

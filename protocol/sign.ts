@@ -13,16 +13,18 @@ export function helloBytes(nonce: Uint8Array, session: string): Uint8Array {
   return out;
 }
 
-/**
- * The bytes that a node signs for a result: what was computed, by which kernel, and
- * the SHA-256 (hex) of the packed partials.
- */
-export function resultBytes(
-  result: Pick<ResultMessage, "lease" | "job" | "round" | "lo" | "hi" | "backend" | "kernel" | "build">,
-  partialsSha256: string,
-): Uint8Array {
+/** What a node's signature speaks of: the range, the kernel that ran, and the root over the grains' partials. */
+export type SignedResult = Pick<
+  ResultMessage,
+  "lease" | "job" | "round" | "lo" | "hi" | "backend" | "kernel" | "build" | "root"
+>;
+
+/** The bytes that a node signs for a result. `root` binds each grain's partial to its index (merkle.ts). */
+export function resultBytes(result: SignedResult): Uint8Array {
+  const { lease, job, round, lo, hi, backend, kernel, build } = result;
+  let root = "";
+  for (const byte of result.root) root += byte.toString(16).padStart(2, "0");
   return encoder.encode(
-    `queztl.result.v1\n${result.lease}\n${result.job}\n${result.round}\n${result.lo}\n${result.hi}\n` +
-      `${result.backend}\n${result.kernel}\n${result.build}\n${partialsSha256}`,
+    `queztl.result.v2\n${lease}\n${job}\n${round}\n${lo}\n${hi}\n${backend}\n${kernel}\n${build}\n${root}`,
   );
 }

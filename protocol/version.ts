@@ -5,10 +5,10 @@
  * least the other's minimum. The side that finds the other too old says which
  * side must upgrade; nobody guesses.
  */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
-/** The oldest version that this build still speaks. */
-export const protocolMinimum = 1;
+/** The oldest version that this build still speaks. Version 1 signed a hash of all partials, and had no root. */
+export const protocolMinimum = 2;
 
 /** The WebSocket path on the coordinator, and the subprotocol that is asked for. */
 export const socketPath = "/ws";

@@ -4,7 +4,7 @@
  */
 "use strict";
 
-var commands = ["start", "setup", "test", "check", "dev", "run", "build", "doctor", "demo-chaos"];
+var commands = ["start", "setup", "test", "check", "dev", "run", "build", "doctor", "demo-chaos", "verify-receipt"];
 var command = process.argv[2];
 var refusal = require("./lib/node-version.cjs").refusal(process.version);
 

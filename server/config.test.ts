@@ -22,6 +22,13 @@ describe("https", () => {
   });
 });
 
+it("how many new identities a network may bring is the operator's to say", () => {
+  expect(config([]).newIdentitiesPerHour).toBe(256);
+  expect(config([], { QUEZTL_NEW_IDENTITIES: "9" }).newIdentitiesPerHour).toBe(9);
+  expect(config(["--new-identities", "7"], { QUEZTL_NEW_IDENTITIES: "9" }).newIdentitiesPerHour).toBe(7);
+  expect(() => config(["--new-identities", "0"])).toThrow(/--new-identities .* from 1/);
+});
+
 describe("the demo job", () => {
   it("is for a terminal, unless a flag or variable says otherwise", () => {
     expect(config([]).demoJob).toBe("terminal");

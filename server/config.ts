@@ -2,6 +2,7 @@
 import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { newIdentitiesDefault } from "./access/newcomers.ts";
 import type { CoreConfig } from "./core/state.ts";
 import type { Desk } from "./first-minutes/browser.ts";
 
@@ -29,6 +30,8 @@ export interface Config {
   /** Serve with these files, PEM. */
   tlsFiles: { cert: string; key: string } | null;
   json: boolean;
+  /** New identities that may come from one network in an hour. */
+  newIdentitiesPerHour: number;
   operatorToken: string | null;
   joinToken: string | null;
   /** OFF only in the test that shows what FULL is for. */
@@ -82,6 +85,10 @@ const flags = {
   "no-demo": { type: "boolean", help: "Offer no demo job" },
   "no-open": { type: "boolean", help: "Do not open the browser at the first start" },
   service: { type: "boolean", help: "Run as a service: no keyless access from this machine" },
+  "new-identities": {
+    type: "string",
+    help: `New volunteers taken from one network in an hour (QUEZTL_NEW_IDENTITIES; default ${newIdentitiesDefault})`,
+  },
   json: { type: "boolean", help: "Log as JSON lines" },
   help: { type: "boolean", short: "h", help: "Show this" },
 } as const;
@@ -127,6 +134,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
     demoJob: demoJob(values, env, service || publicUrl !== undefined),
     ...tls(values, env),
     json: values.json === true,
+    newIdentitiesPerHour: newIdentities(values["new-identities"] ?? env.QUEZTL_NEW_IDENTITIES),
     operatorToken: env.QUEZTL_OPERATOR_TOKEN ?? null,
     joinToken: env.QUEZTL_JOIN_TOKEN ?? null,
     synchronous: env.QUEZTL_TEST_SYNCHRONOUS === "OFF" ? "OFF" : "FULL",
@@ -169,6 +177,9 @@ function tls(values: Values, env: NodeJS.ProcessEnv): Pick<Config, "https" | "tl
   }
   return { https: false, tlsFiles: { cert: resolve(cert), key: resolve(key) } };
 }
+
+const newIdentities = (text: string | undefined): number =>
+  text === undefined ? newIdentitiesDefault : integer(text, "--new-identities / QUEZTL_NEW_IDENTITIES", 1, 1e6);
 
 function integer(text: string, name: string, least: number, most: number): number {
   const value = Number(text);

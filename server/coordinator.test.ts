@@ -1,6 +1,7 @@
 /** The coordinator in one process: real loop, judge threads and connections, over the memory store. */
 import { randomBytes } from "node:crypto";
 import { afterEach, describe, expect, it } from "vitest";
+import type { ResultMessage } from "../protocol/messages.ts";
 import type { JobState } from "../protocol/rest.ts";
 import { MemoryBlobs } from "./blobs/memory.ts";
 import { entryOf } from "./catalog.ts";
@@ -220,15 +221,34 @@ describe("connections", () => {
     expect(garbage.closed).toBe(true);
   });
 
-  it("with a forged result signature end, and nothing of it counts", async () => {
+  it("of nodes that are too old or too new are told which side must be updated", async () => {
+    const coordinator = await start();
+    for (const [protocol, code] of [
+      [{ version: 1, minimum: 1 }, "upgrade_node"],
+      [{ version: 99, minimum: 99 }, "upgrade_coordinator"],
+    ] as const) {
+      const node = new FakeNode({ joinToken, protocol }).join(coordinator);
+      await until(() => node.refusal()?.code === code);
+      expect(node.closed).toBe(true);
+    }
+  });
+
+  it.each([
+    ["partials that are not under the root", (result: ResultMessage) => fillPartials(result)],
+    ["a root that was not signed", (result: ResultMessage) => Object.assign(result, { root: new Uint8Array(32) })],
+    ["no root", (result: ResultMessage) => Object.assign(result, { root: new Uint8Array(0) })],
+    ["a range that was not signed", (result: ResultMessage) => Object.assign(result, { lease: "other" })],
+  ])("with %s end, and nothing of the result counts", async (_, forge) => {
     const coordinator = await start();
     const node = new FakeNode({ joinToken, idle: true }).join(coordinator);
     const { job } = await coordinator.submit(request());
     await until(() => node.leases.length > 0);
-    node.compute(node.leases[0]!, (result) => {
-      result.partials = Uint8Array.from(result.partials).fill(7, 2, 10);
-    });
+    node.compute(node.leases[0]!, forge);
     await until(() => node.refusal()?.code === "bad_signature");
     expect((await coordinator.job(job.task_id))?.progress.slices_accepted).toBe(0);
   });
 });
+
+function fillPartials(result: ResultMessage): void {
+  result.partials = Uint8Array.from(result.partials).fill(7, 2, 10);
+}

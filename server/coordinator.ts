@@ -8,6 +8,11 @@ import { limits } from "../protocol/limits.ts";
 import type { JobView, NetworkStatus, NodeView, WorkloadType } from "../protocol/rest.ts";
 import type { Blobs } from "./blobs/blobs.ts";
 import { plannedWorkloads } from "./catalog.ts";
+import { Credit, type CreditOptions } from "./ledger/credit.ts";
+import { gridReceipts } from "./ledger/grid-receipts.ts";
+import { CoordinatorKey } from "./ledger/key.ts";
+import { Receipts } from "./ledger/receipts.ts";
+import { certificateOf } from "./ledger/words.ts";
 import type { NodeSocket } from "./shell/connections.ts";
 import { Engine, type EngineOptions, type JobEnd } from "./shell/engine.ts";
 import { Feed } from "./shell/feed.ts";
@@ -30,11 +35,15 @@ import {
   type Submitted,
   type Unsubscribe,
 } from "./transport/grid.ts";
+import type { GridReceipts } from "./transport/ledger.ts";
 import { endedJobView, justEndedView, nodeView, openJobView } from "./views.ts";
 
 export interface CoordinatorOptions extends EngineOptions {
   hostname: string;
   version: string;
+  credit?: CreditOptions;
+  /** Signs receipts; stable over restarts. Without it they are signed by a key that ends with the process. */
+  receiptKey?: CoordinatorKey;
 }
 
 type Output = Pick<JobRecord, "output" | "outputBlob">;
@@ -51,6 +60,7 @@ export class Coordinator implements Grid {
     save: (record) => this.#saveKey(record),
   };
 
+  readonly receipts: GridReceipts;
   readonly #startedMs = Date.now();
   readonly #keys = new Map<string, KeyRecord>();
   readonly #nodes = new Nodes();
@@ -58,6 +68,7 @@ export class Coordinator implements Grid {
   readonly #throughput = new Throughput();
   /** Submissions with an idempotency key that are under way, by submitter and key. */
   readonly #submitting = new Map<string, Promise<void>>();
+  readonly #credit: Credit;
   readonly #engine: Engine;
   readonly #record: ReadableStore;
   #feed!: Feed;
@@ -65,12 +76,24 @@ export class Coordinator implements Grid {
 
   private constructor(private readonly options: CoordinatorOptions) {
     this.#record = readable(options.store);
+    this.#credit = new Credit(options.store.ledger, options.credit);
     this.#engine = new Engine(
       options,
       this.#nodes,
+      this.#credit,
       (end) => this.#onEnded(end),
       () => this.#onBuilt(),
     );
+    const receipts = new Receipts({
+      ...options,
+      key: options.receiptKey ?? CoordinatorKey.fresh(),
+      coordinatorId: options.id,
+      written: (writes) => this.#engine.loop.written(writes),
+      verification: async (job) => ({ ...(await this.job(job))?.verification }),
+      certificate: (job) => certificateOf(options.catalog, job),
+      now: Date.now,
+    });
+    this.receipts = gridReceipts(receipts, this.#record, options.store.ledger, options.id);
   }
 
   /** Opens the store, rebuilds what was open, and begins to serve. */

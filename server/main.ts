@@ -17,6 +17,7 @@ import { runDemo } from "./first-job.ts";
 import { lanAddressesBestFirst } from "./first-minutes/addresses.ts";
 import { openBrowser } from "./first-minutes/browser.ts";
 import { storeKernels } from "./kernel-files.ts";
+import { loadCoordinatorKey } from "./ledger/key.ts";
 import { listen } from "./listen.ts";
 import { LocalWorker } from "./local-worker.ts";
 import { createLog } from "./log.ts";
@@ -149,6 +150,8 @@ async function assemble(
     version,
     joinToken: secrets.joinToken,
     ticketSecret: secrets.ticketSecret,
+    newIdentitiesPerHour: config.newIdentitiesPerHour,
+    receiptKey: await loadCoordinatorKey(config.dataDir),
     config: { ...config.core, volunteersSubmitter: demoSubmitter },
     log,
     onCommit: (ms, writes) => metrics?.observeCommit(ms / 1000, writes),
@@ -168,6 +171,7 @@ async function assemble(
         return { status: 421, reason: error instanceof Error ? error.message : String(error) };
       }
     },
+    addressOf: (request) => access.clientAddress(new IncomingFacts(request)),
     socketsMax: 20_000,
   });
   metrics = createMetrics({ grid: coordinator, sse, sockets: () => sockets.open });

@@ -1,5 +1,6 @@
 import { createHash, verify } from "node:crypto";
 import { decodeFromNode, encodeToNode } from "../../protocol/codec.ts";
+import { resultRoot } from "../../protocol/merkle.ts";
 import type { CoordinatorMessage, HeldLease, Hello, NodeMessage, ResultMessage } from "../../protocol/messages.ts";
 import { unpackPartials } from "../../protocol/partials.ts";
 import { helloBytes, resultBytes } from "../../protocol/sign.ts";
@@ -73,8 +74,9 @@ export class FakeCoordinator {
   }
 
   #onResult(result: ResultMessage): void {
-    const hash = createHash("sha256").update(result.partials).digest("hex");
-    this.#verify(resultBytes(result, hash), result.signature);
+    const root = resultRoot(result.lo, result.partials, (bytes) => createHash("sha256").update(bytes).digest());
+    if (!root.every((byte, at) => byte === result.root[at])) throw new Error("A root is not the partials'.");
+    this.#verify(resultBytes(result), result.signature);
     const seen = this.#results.get(this.#session) ?? new Set();
     this.#results.set(this.#session, seen);
     if (!seen.has(result.seq)) this.#count(result);

@@ -18,6 +18,7 @@ export const keptResult = (seq: number): KeptResult => ({
   build,
   partials: Uint8Array.of(1, 0, seq & 0xff, 1, 0, 7),
   computeMs: 12.5,
+  root: new Uint8Array(32).fill(seq & 0xff),
   signature: new Uint8Array(64).fill(seq & 0xff),
 });
 
@@ -25,6 +26,7 @@ const plain = (results: readonly KeptResult[]) =>
   results.map((result) => ({
     ...result,
     partials: [...result.partials],
+    root: [...result.root],
     signature: sha256(String([...result.signature])),
   }));
 

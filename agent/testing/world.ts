@@ -113,7 +113,13 @@ export class World {
   /** Signatures come, by default all of them; `at` picks one, whatever its turn. */
   sign(at?: number): void {
     const picked = at === undefined ? this.signing.splice(0) : this.signing.splice(at % this.signing.length, 1);
-    for (const { seq } of picked) this.give({ type: "result.signed", seq, signature: new Uint8Array(64).fill(1) });
+    for (const { seq } of picked)
+      this.give({
+        type: "result.signed",
+        seq,
+        root: new Uint8Array(32).fill(1),
+        signature: new Uint8Array(64).fill(1),
+      });
   }
 
   /** The key cannot sign the oldest result that waits for it. */

@@ -12,6 +12,7 @@ import { Packr } from "msgpackr";
 import WebSocket from "ws";
 import { encodeToCoordinator } from "../../protocol/codec.ts";
 import { limits } from "../../protocol/limits.ts";
+import { resultRoot } from "../../protocol/merkle.ts";
 import type {
   CoordinatorMessage,
   JobDescription,
@@ -19,14 +20,14 @@ import type {
   NodeMessage,
   ResultMessage,
 } from "../../protocol/messages.ts";
-import { helloBytes, resultBytes } from "../../protocol/sign.ts";
+import { helloBytes, resultBytes, type SignedResult } from "../../protocol/sign.ts";
 import { protocolMinimum, protocolVersion, socketPath, subprotocol } from "../../protocol/version.ts";
 import { packResults, taskBytes } from "./echo/data.ts";
 import { joinToken } from "./setup.ts";
 
 /** The product's own decoder checks every field; a simulated node leaves that out, to leave the machine to the server. */
 const packr = new Packr({ useRecords: false, mapsAsObjects: true, int64AsType: "number" });
-const noSignature = new Uint8Array(0);
+const noBytes = new Uint8Array(0);
 /** What a result's fields take beside its partials, at most. */
 const resultOverheadBytes = 1_024;
 const frameBytesMax = limits.nodeFrameBytesMax / 2;
@@ -230,13 +231,15 @@ export class SimulatedNode {
       build: job.build,
       partials: packResults(inputs),
       computeMs: 0.01 * (lease.hi - lease.lo),
-      signature: noSignature,
+      root: noBytes,
+      signature: noBytes,
     };
-    return this.#sign ? { ...result, signature: this.#signatureOf(result) } : result;
+    return this.#sign ? this.#signed(result) : result;
   }
 
-  #signatureOf(result: Parameters<typeof resultBytes>[0] & { partials: Uint8Array }): Uint8Array {
-    return sign(null, resultBytes(result, createHash("sha256").update(result.partials).digest("hex")), this.#key);
+  #signed<Result extends Omit<SignedResult, "root"> & { partials: Uint8Array }>(result: Result) {
+    const root = resultRoot(result.lo, result.partials, (bytes) => createHash("sha256").update(bytes).digest());
+    return { ...result, root, signature: sign(null, resultBytes({ ...result, root }), this.#key) };
   }
 
   #onAck(message: Extract<CoordinatorMessage, { type: "ack" }>): void {

@@ -16,6 +16,21 @@ export function isLoopbackAddress(address: string): boolean {
 }
 
 /**
+ * The network that an address is of, as far as identities are concerned: an IPv4 /24, an IPv6 /48, or this machine.
+ * Whoever has one address of them mostly has, or can get, the others. Empty where the address is unknown.
+ */
+export function networkOf(address: string): string {
+  const plain = plainAddress(address);
+  if (isLoopbackAddress(plain)) return "loopback";
+  const version = isIP(plain);
+  if (version === 4) return `${plain.split(".").slice(0, 3).join(".")}.0/24`;
+  if (version !== 6) return "";
+  const [head = ""] = plain.split("::", 1);
+  const groups = [...head.split(":").filter(Boolean), "0", "0", "0"].slice(0, 3);
+  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(":")}::/48`;
+}
+
+/**
  * Host name of a Host header or of an origin's authority: lower case, without port, final dot and
  * brackets. Null when it is none.
  */

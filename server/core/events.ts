@@ -41,6 +41,8 @@ export type CoreEvent =
       node: string;
       own: boolean;
       session: string;
+      /** Where it connects from, as an IPv4 /24, an IPv6 /48, or "loopback"; empty or absent where unknown. */
+      network?: string;
       capabilities: Capabilities;
       preferences: Preferences;
       holding: readonly HeldLease[];
@@ -103,7 +105,9 @@ export type CoreWrite =
       standing: "candidate" | "confirmed";
       verdict: string;
     }
-  | { type: "result.verdict"; id: number; standing: "confirmed" | "rejected"; verdict: string };
+  | { type: "result.verdict"; id: number; standing: "confirmed" | "rejected"; verdict: string }
+  /** A volunteer's work that is no result of its own: for the ledger. `id` is numbered with the results. */
+  | { type: "work.done"; id: number; message: ResultMessage; node: string; purpose: "audit" | "spare" };
 
 export type JudgeRequest =
   /** Keeps the partials; answers `checked` where the workload has a check. */

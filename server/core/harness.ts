@@ -191,6 +191,7 @@ export class TestGrid {
           build,
           partials: packPartials(partials),
           computeMs: answer.ms ?? 1_000 * (hi - lo),
+          root: new Uint8Array(32),
           signature: new Uint8Array(64),
         },
       },

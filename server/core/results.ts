@@ -2,7 +2,7 @@
 import type { ResultMessage } from "../../protocol/messages.ts";
 import { countPartials, slicePartials } from "../../protocol/partials.ts";
 import { certificateOf, queueAudit } from "./belief.ts";
-import type { CorePorts, Effect } from "./events.ts";
+import type { CorePorts, CoreWrite, Effect } from "./events.ts";
 import { coverGrains } from "./grains.ts";
 import { endLease, removeLease } from "./leases.ts";
 import { afterConfirmation } from "./rounds.ts";
@@ -39,7 +39,8 @@ export function takeResult(
     job.stats.spareResults++;
     out.push({
       type: "commit",
-      writes: [],
+      // Without its lease in the books it may have been counted before.
+      writes: lease ? workDone(state, node, message, "spare") : [],
       afterwards: [{ type: "ack", connection, seq: message.seq, rejected: null }],
     });
   } else {
@@ -186,6 +187,17 @@ function endCovered(state: CoreState, job: Job, message: ResultMessage, out: Eff
   }
 }
 
+/** Volunteers are credited for what they computed, whatever it was for; own nodes are the operator's. */
+function workDone(
+  state: CoreState,
+  node: Node | undefined,
+  message: ResultMessage,
+  purpose: "audit" | "spare",
+): CoreWrite[] {
+  if (!node || node.own) return [];
+  return [{ type: "work.done", id: state.nextResult++, message, node: node.id, purpose }];
+}
+
 /** An own node's replay of one grain: held against the volunteer's partial. */
 function takeAudit(
   state: CoreState,
@@ -197,6 +209,8 @@ function takeAudit(
 ): void {
   const result = job.results.get(lease.audit as number);
   removeLease(state, lease);
+  const writes = workDone(state, state.nodes.get(lease.node), message, "audit");
+  if (writes.length > 0) out.push({ type: "commit", writes, afterwards: [] });
   job.stats.spentComputeMs += message.computeMs;
   if (!result?.audit || result.audit.state !== "leased" || result.standing !== "candidate") {
     out.push({ type: "ack", connection, seq: message.seq, rejected: null });

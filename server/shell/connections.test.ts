@@ -24,6 +24,8 @@ function connected(): { connections: Connections; sent: Uint8Array[] } {
   const sent: Uint8Array[] = [];
   const connections = new Connections({
     dispatch: () => {},
+    knows: () => true,
+    admit: () => 0,
     history: () => ({ acceptedSlices: 0, rejectedSlices: 0, coreSeconds: 0 }),
     coordinatorId: "c",
     joinToken: "token",

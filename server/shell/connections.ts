@@ -8,19 +8,27 @@ import { limits } from "../../protocol/limits.ts";
 import type { CoordinatorMessage, Hello, NodeMessage, RefuseCode, ResultMessage } from "../../protocol/messages.ts";
 import { helloBytes, resultBytes } from "../../protocol/sign.ts";
 import { protocolMinimum, protocolVersion, whoMustUpgrade } from "../../protocol/version.ts";
+import { networkOf } from "../access/addresses.ts";
 import type { CoreEvent } from "../core/events.ts";
+import { Roots } from "./roots.ts";
 
 /** One socket, whatever carries it. */
 export interface NodeSocket {
   send(bytes: Uint8Array): void;
   close(): void;
   bufferedBytes(): number;
+  /** The client's address; absent where there is none. */
+  address?: string;
 }
 
 export interface ConnectionsPorts {
   /** Events of one frame, as one turn. */
   dispatch(events: CoreEvent[]): void;
   /** What the record knows of an identity; remembers the key of a new one. */
+  /** Whether the record knows an identity. */
+  knows(node: string): boolean;
+  /** 0 where an identity that is new may come from this network now, else the seconds until then. */
+  admit(network: string): number;
   history(node: string, publicKey: Uint8Array): { acceptedSlices: number; rejectedSlices: number; coreSeconds: number };
   coordinatorId: string;
   joinToken: string;
@@ -33,6 +41,7 @@ export interface ConnectionsPorts {
 interface Connection {
   id: number;
   socket: NodeSocket;
+  network: string;
   nonce: Uint8Array;
   node: string | null;
   session: string;
@@ -55,6 +64,7 @@ const waitingFramesMax = 256;
 export class Connections {
   readonly #connections = new Map<number, Connection>();
   #dirty = new Set<Connection>();
+  readonly #roots = new Roots();
   #next = 1;
 
   constructor(private readonly ports: ConnectionsPorts) {}
@@ -68,6 +78,7 @@ export class Connections {
     const connection: Connection = {
       id: this.#next++,
       socket,
+      network: networkOf(socket.address ?? ""),
       nonce: randomBytes(32),
       node: null,
       session: "",
@@ -132,6 +143,7 @@ export class Connections {
     for (const id of [...this.#connections.keys()]) {
       this.close(id, code, message, "The node comes back by itself.", retryMs);
     }
+    this.#roots.close();
   }
 
   /** Sends what the turn gathered: one frame for each connection. */
@@ -221,7 +233,7 @@ export class Connections {
           this.#refuse(
             connection,
             "bad_signature",
-            "A result's signature is wrong.",
+            "A result's signature is wrong, or its root is not its partials'.",
             "Sign with the key of the hello.",
           );
       });
@@ -293,16 +305,19 @@ export class Connections {
       );
       return null;
     }
+    const node = createHash("sha256").update(hello.publicKey).digest("hex").slice(0, 16);
+    if (!this.#mayJoin(connection, hello, node)) return null;
     clearTimeout(connection.helloTimer);
     connection.key = key;
     connection.session = hello.session;
-    connection.node = createHash("sha256").update(hello.publicKey).digest("hex").slice(0, 16);
+    connection.node = node;
     return {
       type: "hello",
       connection: connection.id,
       node: connection.node,
       own: hello.joinToken !== null,
       session: hello.session,
+      network: connection.network,
       capabilities: hello.capabilities,
       preferences: hello.preferences,
       holding: hello.holding,
@@ -310,8 +325,21 @@ export class Connections {
     };
   }
 
+  /** Identities are free to make; how many strangers come from one network in an hour is bounded. */
+  #mayJoin(connection: Connection, hello: Hello, node: string): boolean {
+    if (hello.joinToken !== null || this.ports.knows(node)) return true;
+    const seconds = this.ports.admit(connection.network);
+    if (seconds === 0) return true;
+    const message = `Too many new identities came from the network ${connection.network} in this hour.`;
+    const remedy = "Use an identity that has computed here before, or come back later.";
+    this.close(connection.id, "too_many_identities", message, remedy, seconds * 1_000);
+    this.ports.note("too_many_identities", message);
+    return false;
+  }
+
   async #verifyAll(connection: Connection, results: readonly ResultMessage[]): Promise<boolean> {
-    const verdicts = await Promise.all(results.map((result) => verifyResult(connection.key as KeyObject, result)));
+    const key = connection.key as KeyObject;
+    const verdicts = await Promise.all(results.flatMap((result) => [isSigned(key, result), this.#roots.check(result)]));
     return verdicts.every(Boolean);
   }
 
@@ -358,10 +386,9 @@ function publicKeyOf(raw: Uint8Array): KeyObject | null {
 }
 
 /** In OpenSSL's thread pool: about 0.1 ms of a core, not of the event loop. */
-function verifyResult(key: KeyObject, result: ResultMessage): Promise<boolean> {
-  const digest = createHash("sha256").update(result.partials).digest("hex");
+function isSigned(key: KeyObject, result: ResultMessage): Promise<boolean> {
   return new Promise((resolve) => {
-    verify(null, resultBytes(result, digest), key, result.signature, (error, valid) => resolve(!error && valid));
+    verify(null, resultBytes(result), key, result.signature, (error, valid) => resolve(!error && valid));
   });
 }
 

@@ -4,13 +4,14 @@
  */
 import type { Round } from "../../kernels/contract.ts";
 import { limits } from "../../protocol/limits.ts";
+import { Newcomers } from "../access/newcomers.ts";
 import type { Blobs } from "../blobs/blobs.ts";
 import type { Catalog } from "../catalog.ts";
 import type { CoreEvent, CoreWrite, Effect } from "../core/events.ts";
 import { createState } from "../core/grid.ts";
 import type { CoreConfig, CoreState, Lease } from "../core/state.ts";
 import { type JudgeAnswer, type JudgeOpen, JudgePool } from "../judge/index.ts";
-import { type Snapshot, type Store, StoreError } from "../store/store.ts";
+import { type Snapshot, type Store, StoreError, type Write } from "../store/store.ts";
 import { GridError } from "../transport/grid.ts";
 import { Connections, type NodeSocket } from "./connections.ts";
 import { CoreLoop } from "./loop.ts";
@@ -31,6 +32,8 @@ export interface EngineOptions {
   ticketSecret: string;
   config?: Partial<CoreConfig>;
   judgeThreads?: number;
+  /** New identities that may come from one network in an hour. */
+  newIdentitiesPerHour?: number;
   log(code: string, message: string): void;
   /** For metrics: a batch became durable. */
   onCommit?(ms: number, writes: number): void;
@@ -38,6 +41,13 @@ export interface EngineOptions {
 
 /** How a job ended. */
 export type JobEnd = Extract<CoreWrite, { type: "job.ended" }>;
+
+/** Says which postings follow from a write of the core's: they are made durable with it, or not at all. */
+export interface CreditPort {
+  /** The record was opened. */
+  load(): Promise<void>;
+  follows(write: CoreWrite, state: CoreState, now: number): readonly Write[];
+}
 
 interface Waiter {
   resolve(): void;
@@ -55,6 +65,7 @@ export class Engine {
   #judge!: JudgePool;
   #rebuilding = false;
   readonly #connections: Connections;
+  readonly #newcomers: Newcomers;
   readonly #mac: (text: string) => string;
   readonly #waiters = new Map<string, Waiter>();
   /** Ends that are not durable yet. */
@@ -63,14 +74,18 @@ export class Engine {
   constructor(
     private readonly options: EngineOptions,
     private readonly nodes: Nodes,
+    private readonly credit: CreditPort,
     /** A job's end is durable. */
     private readonly onEnded: (end: JobEnd) => void,
     /** The core was built, or built anew. */
     private readonly onBuilt: () => void,
   ) {
     this.#mac = createMac(options.ticketSecret);
+    this.#newcomers = new Newcomers(options.newIdentitiesPerHour);
     this.#connections = new Connections({
       dispatch: (events) => this.loop.dispatchAll(events),
+      knows: (node) => this.nodes.knows(node),
+      admit: (network) => this.#newcomers.admit(network),
       history: (node, publicKey) => this.nodes.history(node, publicKey),
       coordinatorId: options.id,
       joinToken: options.joinToken,
@@ -151,6 +166,7 @@ export class Engine {
     const snapshot = await this.options.store.open(this.options.id);
     this.snapshot = snapshot;
     this.nodes.load(snapshot.nodes);
+    await this.credit.load();
     const state = createState(this.options.config, snapshot.epoch);
     state.nextResult = snapshot.lastResultId + 1;
     const now = Date.now();
@@ -160,9 +176,10 @@ export class Engine {
     this.loop = new CoreLoop(state, {
       core: { ticket: (lease) => this.#ticket(lease) },
       commit: (batch) => this.options.store.commit(batch),
-      toWrite: (write) => {
+      toWrites: (write) => {
         if (write.type === "job.ended") this.#ends.set(write.job, write);
-        return toWrite(write, state, this.options.id);
+        const writes = write.type === "work.done" ? [] : [toWrite(write, state, this.options.id)];
+        return [...this.nodes.before(write), ...writes, ...this.credit.follows(write, state, Date.now())];
       },
       perform: (effect) => this.#perform(effect),
       flush: () => this.#connections.flush(),

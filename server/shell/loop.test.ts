@@ -23,7 +23,7 @@ function aLoop(expecting = (): boolean => false): CoreLoop {
   return new CoreLoop(createState(), {
     core: { ticket: () => "t" },
     commit: () => new Promise((resolve) => commits.push({ resolve })),
-    toWrite: () => {
+    toWrites: () => {
       throw new Error("the core writes nothing here");
     },
     perform: () => {},

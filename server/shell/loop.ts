@@ -12,8 +12,8 @@ export interface LoopPorts {
   core: CorePorts;
   /** Makes a batch durable, or throws StoreError. One call at a time. */
   commit(batch: Write[]): Promise<void>;
-  /** Turns the core's words for a write into the store's. */
-  toWrite(write: CoreWrite): Write;
+  /** Turns the core's words for a write into the store's, with what else follows from it. */
+  toWrites(write: CoreWrite): readonly Write[];
   /** Performs an effect other than a commit, now. */
   perform(effect: Exclude<Effect, { type: "commit" }>): void;
   /** The end of a turn: what was gathered for sockets goes out. */
@@ -140,7 +140,7 @@ export class CoreLoop {
         this.ports.perform(effect);
         continue;
       }
-      for (const write of effect.writes) this.#gathering.writes.push(this.ports.toWrite(write));
+      for (const write of effect.writes) this.#gathering.writes.push(...this.ports.toWrites(write));
       for (const after of effect.afterwards) this.#gathering.afterwards.push(after);
       if (effect.event) this.#gathering.events.push(effect.event);
     }

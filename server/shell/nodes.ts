@@ -1,4 +1,5 @@
 /** What the record knows of identities, and which of it is due to be written. */
+import type { CoreWrite } from "../core/events.ts";
 import type { CoreState } from "../core/state.ts";
 import type { NodeRecord, Write } from "../store/store.ts";
 import { nodeRecord } from "../views.ts";
@@ -8,11 +9,18 @@ const everyTicks = 10;
 
 export class Nodes {
   readonly #records = new Map<string, NodeRecord>();
+  /** Identities that the record does not know. */
+  readonly #unwritten = new Set<string>();
   #tick = 0;
 
   load(records: readonly NodeRecord[]): void {
     this.#records.clear();
+    this.#unwritten.clear();
     for (const record of records) this.#records.set(record.id, record);
+  }
+
+  knows(id: string): boolean {
+    return this.#records.has(id);
   }
 
   history(id: string, publicKey: Uint8Array): { acceptedSlices: number; rejectedSlices: number; coreSeconds: number } {
@@ -31,8 +39,17 @@ export class Nodes {
         coreSeconds: 0,
       };
       this.#records.set(id, record);
+      this.#unwritten.add(id);
     }
     return record;
+  }
+
+  /** The key of whoever computed is durable with its first result: without it nobody could check the signature. */
+  before(write: CoreWrite): Write[] {
+    if (write.type !== "result.insert") return [];
+    const record = this.#records.get(write.node);
+    if (!record || !this.#unwritten.delete(write.node)) return [];
+    return [{ type: "node.upsert", node: record }];
   }
 
   /** Writes for the nodes that were seen since they were last written. */

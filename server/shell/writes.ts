@@ -3,7 +3,11 @@ import type { CoreState, Job } from "../core/state.ts";
 import type { Write } from "../store/store.ts";
 
 /** A write in the core's words, in the store's. */
-export function toWrite(write: CoreWrite, state: CoreState, coordinator: string): Write {
+export function toWrite(
+  write: Exclude<CoreWrite, { type: "work.done" }>,
+  state: CoreState,
+  coordinator: string,
+): Write {
   switch (write.type) {
     case "job.insert":
       return insertJob(state.jobs.get(write.job) as Job, write.record);
@@ -88,6 +92,7 @@ function insertResult(write: Extract<CoreWrite, { type: "result.insert" }>, epoc
       atMs: Date.now(),
       standing,
       verdict,
+      root: message.root,
       signature: message.signature,
     },
   };

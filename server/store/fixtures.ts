@@ -56,6 +56,7 @@ export const aResult = (change: Partial<ResultRecord> & { id: number }): ResultR
   atMs: 1_700_000_000_001,
   standing: "candidate",
   verdict: "",
+  root: new Uint8Array(32).fill(9),
   signature: new Uint8Array(64).fill(7),
   ...change,
 });

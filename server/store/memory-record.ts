@@ -1,4 +1,5 @@
 /** What a memory store holds, and how one write changes it. */
+import { MemoryLedger } from "./memory-ledger.ts";
 import { assertCovered } from "./ownership.ts";
 import {
   type ExtentRecord,
@@ -26,6 +27,7 @@ export class MemoryRecord {
   readonly results = new Map<number, { result: ResultRecord; partials: Uint8Array }>();
   readonly nodes = new Map<string, NodeRecord>();
   readonly keys = new Map<string, KeyRecord>();
+  readonly ledger = new MemoryLedger();
 
   byKey(submitter: string, key: string): JobRecord | undefined {
     for (const { job } of this.jobs.values()) {
@@ -99,6 +101,14 @@ export function applyWrite(record: MemoryRecord, write: Write, epoch: number): U
       return put(record.nodes, write.node.id, write.node);
     case "key.upsert":
       return put(record.keys, write.key.id, write.key);
+    case "posting.insert":
+      record.stored(write.posting.job);
+      return record.ledger.apply(write, record.nodes);
+    case "receipt.append":
+      record.stored(write.receipt.job);
+      return record.ledger.apply(write, record.nodes);
+    default:
+      return record.ledger.apply(write, record.nodes);
   }
 }
 

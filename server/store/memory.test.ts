@@ -1,13 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { storeConformance } from "./conformance.ts";
+import { type Opened, storeConformance } from "./conformance.ts";
 import { aNode, errorCode } from "./fixtures.ts";
+import { ledgerConformance } from "./ledger-conformance.ts";
 import { MemoryStore } from "./memory.ts";
 import type { Write } from "./store.ts";
 
-storeConformance("memory", async () => {
+const make = async (): Promise<Opened> => {
   const store = new MemoryStore();
   return { store, again: () => new MemoryStore(store.record), remove: async () => {} };
-});
+};
+storeConformance("memory", make);
+ledgerConformance("memory", make);
 
 describe("faults of the memory store", () => {
   const write: Write = { type: "node.upsert", node: aNode({ id: "n" }) };

@@ -3,6 +3,8 @@
  * a coordinator does after them can be tested without breaking a disk.
  */
 import type { JobState } from "../../protocol/rest.ts";
+import type { LedgerReader } from "./ledger.ts";
+import type { MemoryLedger } from "./memory-ledger.ts";
 import { applyWrite, MemoryRecord, type StoredJob } from "./memory-record.ts";
 import { assertPartialsAsked, readPage, writeCursor } from "./paging.ts";
 import {
@@ -30,6 +32,22 @@ export class MemoryStore implements Store {
   #open = false;
   #broken = false;
   readonly #faults: Fault[] = [];
+  readonly ledger: LedgerReader = {
+    creditSums: async (...args) => this.#read((ledger) => ledger.creditSums(...args)),
+    postings: async (...args) => this.#read((ledger) => ledger.postingsOf(...args)),
+    volunteers: async () => this.#read((ledger) => [...ledger.volunteers.values()]),
+    lastReceipt: async () => this.#read((ledger) => ledger.receipts.at(-1) ?? null),
+    receiptOf: async (job) =>
+      this.#read((ledger) => ledger.receipts.findLast((receipt) => receipt.job === job) ?? null),
+    receipts: async (...args) => this.#read((ledger) => ledger.chain(...args)),
+    nodeKeys: async (ids) =>
+      this.#read(() =>
+        ids.flatMap((id) => {
+          const node = this.record.nodes.get(id);
+          return node ? [{ id, publicKey: node.publicKey }] : [];
+        }),
+      ),
+  };
 
   /** Stores over the same record stand for coordinators over the same database. */
   constructor(readonly record: MemoryRecord = new MemoryRecord()) {}
@@ -121,6 +139,11 @@ export class MemoryStore implements Store {
     this.#open = false;
   }
 
+  #read<Answer>(ask: (ledger: MemoryLedger) => Answer): Answer {
+    this.#assertOpen();
+    return structuredClone(ask(this.record.ledger));
+  }
+
   #assertOpen(): void {
     if (!this.#open) throw new StoreError("refused", "The store is not open.");
   }
@@ -132,7 +155,7 @@ export class MemoryStore implements Store {
     const open = [...record.jobs.values()].filter(({ job }) => isOpen(job.state)).sort((a, b) => a.seq - b.seq);
     return structuredClone({
       epoch: this.#epoch,
-      lastResultId: Math.max(0, ...record.results.keys()),
+      lastResultId: lastIdOf(record),
       jobs: open.map(({ job, rounds, extents }) => ({
         job,
         rounds: [...rounds].sort((a, b) => a.round - b.round),
@@ -144,6 +167,12 @@ export class MemoryStore implements Store {
       counts,
     });
   }
+}
+
+function lastIdOf(record: MemoryRecord): number {
+  let last = Math.max(0, ...record.results.keys());
+  for (const { work } of record.ledger.postings.values()) last = Math.max(last, work);
+  return last;
 }
 
 function matches(job: JobRecord, filter: JobFilter): boolean {

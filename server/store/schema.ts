@@ -77,6 +77,31 @@ const migrations = [
     created_at INTEGER NOT NULL, revoked_at INTEGER
   ) WITHOUT ROWID;
   `,
+  // What a node signs of its result; results from before have none.
+  "ALTER TABLE results ADD COLUMN root BLOB NOT NULL DEFAULT x''",
+  // The ledger. Postings and receipts are only ever added.
+  `
+  CREATE TABLE postings (
+    work INTEGER NOT NULL, kind TEXT NOT NULL, volunteer INTEGER NOT NULL, job INTEGER NOT NULL,
+    purpose TEXT NOT NULL, core_seconds REAL NOT NULL, at INTEGER NOT NULL, due INTEGER NOT NULL,
+    PRIMARY KEY (work, kind)
+  ) WITHOUT ROWID;
+  CREATE INDEX postings_volunteer ON postings (volunteer, due);
+  CREATE INDEX postings_due ON postings (due, volunteer, core_seconds);
+  CREATE TABLE volunteers (
+    id TEXT PRIMARY KEY, team TEXT, submitter TEXT, stated_at INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE receipts (
+    sequence INTEGER PRIMARY KEY, job INTEGER NOT NULL, revision INTEGER NOT NULL, final INTEGER NOT NULL,
+    hash TEXT NOT NULL, previous TEXT, statement TEXT NOT NULL, signature BLOB NOT NULL,
+    ranges TEXT, ranges_blob TEXT, issued_at INTEGER NOT NULL
+  );
+  CREATE INDEX receipts_job ON receipts (job, sequence);
+  CREATE TRIGGER postings_stay BEFORE UPDATE ON postings BEGIN SELECT raise(ABORT, 'postings are never changed'); END;
+  CREATE TRIGGER postings_last BEFORE DELETE ON postings BEGIN SELECT raise(ABORT, 'postings are never removed'); END;
+  CREATE TRIGGER receipts_stay BEFORE UPDATE ON receipts BEGIN SELECT raise(ABORT, 'receipts are never changed'); END;
+  CREATE TRIGGER receipts_last BEFORE DELETE ON receipts BEGIN SELECT raise(ABORT, 'receipts are never removed'); END;
+  `,
 ];
 
 /** Brings a database to the newest schema. Throws when a newer program wrote it. */

@@ -26,12 +26,18 @@ export class Reader {
     });
     return {
       epoch,
-      lastResultId: (this.session.get("SELECT max(id) AS id FROM results")?.id as number | null) ?? 0,
+      lastResultId: this.#lastId(),
       jobs,
       nodes: this.session.all("SELECT * FROM nodes").map(toNode),
       keys: this.session.all("SELECT * FROM keys").map(toKey),
       counts,
     };
+  }
+
+  #lastId(): number {
+    const result = this.session.get("SELECT max(id) AS id FROM results")?.id as number | null;
+    const work = this.session.get("SELECT max(work) AS id FROM postings")?.id as number | null;
+    return Math.max(result ?? 0, work ?? 0);
   }
 
   #extents(job: string, seq: number): ExtentRecord[] {
@@ -81,7 +87,7 @@ export class Reader {
   results(job: string, round: number): ResultRecord[] {
     const rows = this.session.all(
       `SELECT r.id, r.round, r.lo, r.hi, n.name AS node, r.own, r.backend, r.lease, k.name AS kernel, b.name AS build,
-         r.compute_ms, r.at, r.standing, r.verdict, r.signature
+         r.compute_ms, r.at, r.standing, r.verdict, r.root, r.signature
        FROM results r JOIN names n ON n.id = r.node JOIN names k ON k.id = r.kernel JOIN names b ON b.id = r.build
        WHERE r.job = ? AND r.round = ? ORDER BY r.id`,
       this.session.findJob(job),

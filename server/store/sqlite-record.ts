@@ -1,4 +1,5 @@
 /** The record in one SQLite file, synchronous; `sqlite-thread.ts` runs it off the event loop. */
+import { SqliteLedger } from "./sqlite-ledger.ts";
 import { openStates, Reader } from "./sqlite-reader.ts";
 import { Session, type Synchronous } from "./sqlite-session.ts";
 import { BatchWriter } from "./sqlite-writer.ts";
@@ -6,6 +7,7 @@ import { type Snapshot, StoreError, type Write } from "./store.ts";
 
 export class SqliteRecord {
   readonly reader: Reader;
+  readonly ledger: SqliteLedger;
   readonly #session: Session;
   #epoch = 0;
   #broken = false;
@@ -13,6 +15,7 @@ export class SqliteRecord {
   constructor(file: string, synchronous: Synchronous) {
     this.#session = new Session(file, synchronous);
     this.reader = new Reader(this.#session);
+    this.ledger = new SqliteLedger(this.#session);
   }
 
   close(): void {

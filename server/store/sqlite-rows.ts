@@ -48,6 +48,7 @@ export function toResult(row: Row, job: string): ResultRecord {
     atMs: row.at as number,
     standing: row.standing as Standing,
     verdict: row.verdict as string,
+    root: new Uint8Array(row.root as Buffer),
     signature: new Uint8Array(row.signature as Buffer),
   };
 }

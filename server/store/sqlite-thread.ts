@@ -47,6 +47,13 @@ const methods: Record<string, (...args: never[]) => unknown> = {
   jobs: (filter: JobFilter) => opened().reader.jobs(filter),
   rounds: (job: string) => opened().reader.rounds(job),
   results: (job: string, round: number) => opened().reader.results(job, round),
+  creditSums: (afterMs: number, untilMs: number) => opened().ledger.creditSums(afterMs, untilMs),
+  postings: (volunteer: string, untilMs: number, limit: number) => opened().ledger.postings(volunteer, untilMs, limit),
+  volunteers: () => opened().ledger.volunteers(),
+  lastReceipt: () => opened().ledger.lastReceipt(),
+  receiptOf: (job: string) => opened().ledger.receiptOf(job),
+  receipts: (after: number, limit: number) => opened().ledger.receipts(after, limit),
+  nodeKeys: (ids: string[]) => opened().ledger.nodeKeys(ids),
   partials: (ids: number[]) => opened().reader.partials(ids),
 };
 

@@ -1,5 +1,6 @@
 /** One batch's writes as SQL, within the transaction that `sqlite-record.ts` began. */
 import { assertCovered } from "./ownership.ts";
+import { writeLedger } from "./sqlite-ledger.ts";
 import type { Session } from "./sqlite-session.ts";
 import {
   type ExtentRecord,
@@ -82,6 +83,8 @@ export class BatchWriter {
         );
         return;
       }
+      default:
+        writeLedger(this.session, write);
     }
   }
 
@@ -106,7 +109,7 @@ export class BatchWriter {
     const large = partials.byteLength > inlinePartialsMax;
     if (large) this.session.run("INSERT INTO large_partials VALUES (?, ?)", result.id, partials);
     this.session.run(
-      "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       result.id,
       job,
       result.round,
@@ -124,6 +127,7 @@ export class BatchWriter {
       result.verdict,
       result.signature,
       large ? null : partials,
+      result.root,
     );
   }
 

@@ -3,13 +3,14 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { storeConformance } from "./conformance.ts";
+import { type Opened, storeConformance } from "./conformance.ts";
 import { openDatabase } from "./driver.ts";
-import { aJob, aNode, errorCode } from "./fixtures.ts";
+import { aJob, aNode, errorCode, insertJob } from "./fixtures.ts";
+import { ledgerConformance } from "./ledger-conformance.ts";
 import { SqliteStore } from "./sqlite.ts";
 import type { Write } from "./store.ts";
 
-storeConformance("SQLite", async () => {
+const make = async (): Promise<Opened> => {
   const folder = mkdtempSync(join(tmpdir(), "queztl-store-"));
   const file = join(folder, "deep", "er", "queztl.db");
   return {
@@ -17,7 +18,9 @@ storeConformance("SQLite", async () => {
     again: () => new SqliteStore({ file }),
     remove: () => rm(folder, { recursive: true, force: true }),
   };
-});
+};
+storeConformance("SQLite", make);
+ledgerConformance("SQLite", make);
 
 describe("SQLite alone", () => {
   let folder: string;
@@ -47,6 +50,37 @@ describe("SQLite alone", () => {
     database.pragma("user_version = 99");
     database.close();
     await expect(store.open("c")).rejects.toThrow(/schema 99.*Update Queztl/);
+  });
+
+  it("never changes or removes a posting or a receipt, whoever asks", async () => {
+    const { epoch } = await store.open("c");
+    await store.commit(insertJob(aJob({ id: "j" }), epoch));
+    const database = openDatabase(file);
+    database.exec("INSERT INTO postings VALUES (1, 'grant', 1, 1, 'result', 5, 0, 0)");
+    database.exec("INSERT INTO receipts VALUES (1, 1, 0, 0, 'h', NULL, '{}', x'00', '[]', NULL, 0)");
+    for (const table of ["postings", "receipts"]) {
+      expect(() => database.exec(`DELETE FROM ${table}`)).toThrow(/never removed/);
+      expect(() => database.exec(`UPDATE ${table} SET job = 2`)).toThrow(/never changed/);
+    }
+    database.close();
+  });
+
+  it("brings a database of the first version up to date, with what it holds", async () => {
+    await store.open("c");
+    await store.close();
+    const database = openDatabase(file);
+    database.exec("DROP TABLE postings; DROP TABLE volunteers; DROP TABLE receipts");
+    database.exec("ALTER TABLE results DROP COLUMN root; INSERT INTO names VALUES (1, 'n')");
+    database.exec(
+      "INSERT INTO jobs SELECT 1, 'j', 's', 'w', '{}', NULL, 5, 'k', '{}', NULL, NULL, 0, NULL, NULL, 'queued', 0, 0, NULL, NULL, NULL, NULL",
+    );
+    database.exec(
+      "INSERT INTO results VALUES (5, 1, 0, 0, 1, 1, 0, 'wasm', 'l', 1, 1, 0, 0, 'candidate', '', x'07', x'')",
+    );
+    database.pragma("user_version = 1");
+    database.close();
+    expect((await store.open("c")).lastResultId).toBe(5);
+    expect((await store.results("j", 0))[0]).toMatchObject({ root: new Uint8Array(0), signature: Uint8Array.of(7) });
   });
 
   it("refuses a file that is no database, and says so", async () => {

@@ -4,6 +4,7 @@ import type { Worker } from "node:worker_threads";
 import { Packr } from "msgpackr";
 import { makeFolderSync } from "../durable.ts";
 import { spawnThread } from "../thread.ts";
+import type { LedgerReader } from "./ledger.ts";
 import {
   type JobFilter,
   type JobRecord,
@@ -37,6 +38,15 @@ interface Answer {
 
 export class SqliteStore implements Store {
   readonly #packr = new Packr({ useRecords: true });
+  readonly ledger: LedgerReader = {
+    creditSums: (...args) => this.#call("creditSums", ...args) as ReturnType<LedgerReader["creditSums"]>,
+    postings: (...args) => this.#call("postings", ...args) as ReturnType<LedgerReader["postings"]>,
+    volunteers: () => this.#call("volunteers") as ReturnType<LedgerReader["volunteers"]>,
+    lastReceipt: () => this.#call("lastReceipt") as ReturnType<LedgerReader["lastReceipt"]>,
+    receiptOf: (job) => this.#call("receiptOf", job) as ReturnType<LedgerReader["receiptOf"]>,
+    receipts: (...args) => this.#call("receipts", ...args) as ReturnType<LedgerReader["receipts"]>,
+    nodeKeys: (ids) => this.#call("nodeKeys", ids) as ReturnType<LedgerReader["nodeKeys"]>,
+  };
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | null = null;
   /** Why there is no thread, when it ended by itself. */

@@ -5,6 +5,7 @@
  */
 import type { Backend, KernelFiles } from "../../protocol/messages.ts";
 import type { JobState } from "../../protocol/rest.ts";
+import type { LedgerReader, LedgerWrite } from "./ledger.ts";
 
 export interface JobRecord {
   id: string;
@@ -81,6 +82,8 @@ export interface ResultRecord {
   standing: Standing;
   /** Reason of the verdict, machine-readable; empty while a candidate. */
   verdict: string;
+  /** Root of the Merkle tree over the partials, which the node signed; empty where results need no signature. */
+  root: Uint8Array;
   signature: Uint8Array;
 }
 
@@ -116,7 +119,8 @@ export type Write =
   | { type: "result.insert"; result: ResultRecord; partials: Uint8Array; epoch: number }
   | { type: "result.verdict"; id: number; standing: Standing; verdict: string }
   | { type: "node.upsert"; node: NodeRecord }
-  | { type: "key.upsert"; key: KeyRecord };
+  | { type: "key.upsert"; key: KeyRecord }
+  | LedgerWrite;
 
 export type StoreErrorCode =
   /** Nothing of the batch was written (disk full, constraint). */
@@ -141,7 +145,7 @@ export class StoreError extends Error {
 export interface Snapshot {
   /** Raised by every `open`; extents of open jobs were adopted under it. */
   epoch: number;
-  /** Highest result id so far. */
+  /** Highest id of a result or of other work so far. */
   lastResultId: number;
   /** Jobs that have not ended, in order of creation, with their rounds, extents and results. */
   jobs: {
@@ -167,6 +171,7 @@ export interface JobFilter {
 }
 
 export interface Store {
+  readonly ledger: LedgerReader;
   /**
    * Opens for this coordinator: raises the epoch, adopts the extents of open jobs, reads what is open. Again after
    * a commit of unknown outcome: until then every commit is refused as unknown.

@@ -2,9 +2,11 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomUUID, sign } from "node:crypto";
 import { grainTasks } from "../../kernels/contract.ts";
 import { decodeFromCoordinator, encodeToCoordinator } from "../../protocol/codec.ts";
+import { resultRoot } from "../../protocol/merkle.ts";
 import type { CoordinatorMessage, JobDescription, LeaseMessage, NodeMessage } from "../../protocol/messages.ts";
 import { packPartials } from "../../protocol/partials.ts";
 import { helloBytes, resultBytes } from "../../protocol/sign.ts";
+import { protocolMinimum, protocolVersion } from "../../protocol/version.ts";
 import type { Coordinator } from "../coordinator.ts";
 import { encodeSum, sumOf } from "./workload.ts";
 
@@ -13,6 +15,10 @@ export interface FakeNodeOptions {
   slots?: number;
   /** Adds this to every sum. */
   lie?: number;
+  /** Where it connects from. */
+  address?: string;
+  /** As an older or newer node says it. */
+  protocol?: { version: number; minimum: number };
   /** Leases are kept, not computed. */
   idle?: boolean;
 }
@@ -49,6 +55,7 @@ export class FakeNode {
         setImmediate(() => connection?.closed());
       },
       bufferedBytes: () => 0,
+      ...(this.options.address === undefined ? {} : { address: this.options.address }),
     });
     return this;
   }
@@ -88,7 +95,7 @@ export class FakeNode {
     const { joinToken, slots = 2 } = this.options;
     this.send({
       type: "hello",
-      protocol: { version: 1, minimum: 1 },
+      protocol: this.options.protocol ?? { version: protocolVersion, minimum: protocolMinimum },
       publicKey: this.#publicKey,
       signature: sign(null, helloBytes(nonce, this.#session), this.#privateKey),
       session: this.#session,
@@ -136,10 +143,11 @@ export class FakeNode {
       build: job.files["wasm-simd"]?.sha256 as string,
       partials: packed,
       computeMs: 1,
+      root: new Uint8Array(0),
       signature: new Uint8Array(0),
     };
-    const digest = createHash("sha256").update(packed).digest("hex");
-    result.signature = sign(null, resultBytes(result, digest), this.#privateKey);
+    result.root = resultRoot(lo, packed, (bytes) => createHash("sha256").update(bytes).digest());
+    result.signature = sign(null, resultBytes(result), this.#privateKey);
     tamper(result);
     this.send(result);
   }

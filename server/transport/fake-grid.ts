@@ -27,6 +27,7 @@ import {
   type Submitted,
   type Unsubscribe,
 } from "./grid.ts";
+import type { GridReceipts } from "./ledger.ts";
 
 interface Kept {
   job: JobView;
@@ -167,6 +168,15 @@ export class FakeGrid implements Grid {
     this.feeds.add(listener);
     return () => this.feeds.delete(listener);
   }
+
+  /** For tests: receipts by job. */
+  readonly receiptTexts = new Map<string, string>();
+  readonly receipts: GridReceipts = {
+    key: async () => ({ coordinator: "c", public_key: "ab".repeat(32), head: { sequence: 1, hash: "cd".repeat(32) } }),
+    receipt: async (job, at) => (at === null || at.grain < 10 ? (this.receiptTexts.get(job) ?? null) : null),
+    chain: async (after) =>
+      after > 0 ? [] : [{ sequence: 1, hash: "cd".repeat(32), previous: null, issued_at: "now" }],
+  };
 
   async kernelFile(sha256: string): Promise<Uint8Array | null> {
     return this.files.get(sha256) ?? null;

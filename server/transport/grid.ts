@@ -15,6 +15,7 @@ import type {
 } from "../../protocol/rest.ts";
 import type { Blobs } from "../blobs/blobs.ts";
 import type { KeyRecord } from "../store/store.ts";
+import type { GridReceipts } from "./ledger.ts";
 
 export type GridErrorCode =
   /** No such workload type. `available` lists those there are. */
@@ -31,6 +32,8 @@ export type GridErrorCode =
   | "overloaded"
   /** The store refused or lost the commit; nothing was accepted. */
   | "storage_unavailable"
+  /** The job has more ranges than a receipt holds. */
+  | "receipt_too_large"
   /** The coordinator is draining and takes no more work. */
   | "shutting_down";
 
@@ -163,6 +166,7 @@ export interface Grid {
   blobs: Pick<Blobs, "stat" | "read">;
 
   keys: KeyStore;
+  readonly receipts: GridReceipts;
   health(): GridHealth;
 }
 

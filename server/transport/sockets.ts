@@ -11,6 +11,8 @@ export interface SocketsOptions {
   connect(socket: NodeSocket): { frame(bytes: Uint8Array): void; closed(): void } | null;
   /** Why this upgrade is refused, or null. */
   refuse(request: IncomingMessage): { status: number; reason: string } | null;
+  /** The client's address. */
+  addressOf?(request: IncomingMessage): string;
   /** Sockets that may be open at once. */
   socketsMax: number;
 }
@@ -48,6 +50,7 @@ export class Sockets {
       decline(socket, refusal.status, refusal.reason);
       return;
     }
+    const address = this.options.addressOf?.(request);
     this.#server.handleUpgrade(request, socket, head, (client) => {
       client.binaryType = "nodebuffer";
       const connection = this.options.connect({
@@ -60,6 +63,7 @@ export class Sockets {
           setTimeout(() => client.terminate(), 5_000).unref();
         },
         bufferedBytes: () => client.bufferedAmount,
+        ...(address === undefined ? {} : { address }),
       });
       if (!connection) {
         client.close(1013, "not serving");

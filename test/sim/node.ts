@@ -226,7 +226,8 @@ export class SimNode implements Ends {
     this.grains += grains;
     const lo = held.next;
     const range = { leaseLo, leaseHi, lo, hi: lo + grains };
-    const body = { backend, kernel, build, partials: packPartials(partials), computeMs, signature: new Uint8Array(64) };
+    const signed = { root: new Uint8Array(32), signature: new Uint8Array(64) };
+    const body = { backend, kernel, build, partials: packPartials(partials), computeMs, ...signed };
     const result = { type: "result" as const, seq: ++this.#seq, lease, ticket, job, round, ...range, ...body };
     this.#unacknowledged.set(result.seq, result);
     const overtakes = world.faults && world.random.chance(0.03);

@@ -43,6 +43,10 @@ export class Record {
 
   #apply({ write, seed, atMs }: Pending): void {
     switch (write.type) {
+      // The ledger's, which is not simulated; its numbers are the results'.
+      case "work.done":
+        this.lastResult = Math.max(this.lastResult, write.id);
+        return;
       case "job.insert":
         if (this.jobs.has(write.job)) throw new Error(`record: job ${write.job} is inserted twice`);
         this.jobs.set(write.job, { seed: seed as NewJob, createdAtMs: atMs, rounds: [], results: [], end: null });

@@ -18,6 +18,7 @@ import type { Metrics } from "./metrics.ts";
 import { networkRoutes } from "./network.ts";
 import { type OpenApiDocument, openApiDocument } from "./openapi.ts";
 import { HttpProblem, isDefect, problemOf } from "./problems.ts";
+import { receiptRoutes } from "./receipts.ts";
 import { streamRoutes } from "./streams.ts";
 import { workloadRoutes } from "./workload.ts";
 
@@ -66,6 +67,7 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   networkRoutes(deps);
   workloadRoutes(deps);
   streamRoutes(deps);
+  receiptRoutes(deps);
   keyRoutes(deps);
   sessionRoutes(deps, options.tls);
   linkRoutes(deps);

@@ -2,6 +2,7 @@
 
 import { limits } from "../../../protocol/limits.ts";
 import {
+  type JobView,
   jobListSchema,
   jobQuerySchema,
   jobResultSchema,
@@ -162,8 +163,20 @@ function resultRoute({ api, grid, access }: RouteDeps): void {
   );
 }
 
-/** Throws HttpProblem for a job that has no result, or not yet. */
 function finished({ job, output }: JobOutput): Record<string, unknown> {
+  assertCompleted(job);
+  return {
+    task_id: job.task_id,
+    status: job.status,
+    workload_type: job.workload_type,
+    revision: job.revision,
+    result: output,
+    verification: job.verification,
+  };
+}
+
+/** Throws HttpProblem for a job that has no result, or not yet. */
+export function assertCompleted(job: JobView): void {
   const why = job.reasons.map((reason) => ` ${reason.message}`).join("");
   if (job.status === "failed") {
     throw new HttpProblem("job_failed", `The job failed.${why}`, {
@@ -184,14 +197,6 @@ function finished({ job, output }: JobOutput): Record<string, unknown> {
       retryAfter(seconds),
     );
   }
-  return {
-    task_id: job.task_id,
-    status: job.status,
-    workload_type: job.workload_type,
-    revision: job.revision,
-    result: output,
-    verification: job.verification,
-  };
 }
 
 /** The remaining time by the pace so far, within 1 to 60 s; 2 s while there is no pace. */

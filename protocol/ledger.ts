@@ -1,0 +1,136 @@
+/** REST bodies of the ledger: receipts of jobs, and volunteers' credit. Hashes, keys and signatures are in hex. */
+import { z } from "zod";
+import { backendSchema } from "./messages.ts";
+
+const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
+
+/** Grains that one result stands for, and what its node signed. One leaf of the receipt's Merkle tree. */
+export const receiptRangeSchema = z
+  .object({
+    round: z.number(),
+    lo: z.number(),
+    hi: z.number(),
+    result: z.number(),
+    standing: z.string(),
+    verdict: z.literal("accept"),
+    /** Why it counts: own_node, certificate, audit, ... */
+    reason: z.string(),
+    /** Grains of this result that were recomputed elsewhere, and what came of it. */
+    audits: z.array(
+      z.object({ grain: z.number(), node_id: z.string(), own: z.boolean(), verdict: z.string(), reason: z.string() }),
+    ),
+    node_id: z.string(),
+    public_key: z.string(),
+    own: z.boolean(),
+    /** What the node's signature is over, beside job, round and kernel: see docs/receipts.md. */
+    signed: z.object({
+      lease: z.string(),
+      lo: z.number(),
+      hi: z.number(),
+      backend: backendSchema,
+      build: z.string(),
+      root: z.string(),
+      signature: z.string(),
+    }),
+  })
+  .meta({ id: "ReceiptRange" });
+export type ReceiptRange = z.infer<typeof receiptRangeSchema>;
+
+/** What the coordinator signs, as canonical JSON (RFC 8785). */
+export const receiptStatementSchema = z
+  .object({
+    type: z.literal("queztl.receipt.v1"),
+    coordinator: z.object({ node_id: z.string(), public_key: hex(32) }),
+    sequence: z.number(),
+    /** Hash of the receipt before this one; null for the first. */
+    previous: hex(32).nullable(),
+    issued_at: z.string(),
+    /** False while results may still be taken back. */
+    final: z.boolean(),
+    job: z.object({
+      task_id: z.string(),
+      workload_type: z.string(),
+      payload_sha256: hex(32),
+      kernel: z.string(),
+      files: z.record(z.string(), z.object({ sha256: z.string(), bytes: z.number() })),
+      submitted_at: z.string(),
+      finished_at: z.string().nullable(),
+      revision: z.number(),
+      /** Of the output as JSON; null where the partials are the output. */
+      output_sha256: hex(32).nullable(),
+    }),
+    rounds: z.array(
+      z.object({
+        round: z.number(),
+        tasks: z.number(),
+        grain_tasks: z.number(),
+        grains: z.number(),
+        /** Fewer than `grains` where the workload had enough before the end. */
+        grains_covered: z.number(),
+        input_sha256: hex(32).nullable(),
+      }),
+    ),
+    ranges: z.object({ count: z.number(), root: hex(32) }),
+    verification: z.object({
+      words: z.array(z.string()),
+      /** Grains by the reason why they count, over all rounds. */
+      grains_by_reason: z.record(z.string(), z.number()),
+      grains_by_own_nodes: z.number(),
+      /** As the job's own page says it: counts, and compute spent over compute accepted. */
+      job: z.record(z.string(), z.unknown()),
+    }),
+  })
+  .meta({ id: "ReceiptStatement" });
+export type ReceiptStatement = z.infer<typeof receiptStatementSchema>;
+
+export const receiptSchema = z
+  .object({
+    statement: receiptStatementSchema,
+    /** SHA-256 of the canonical statement. */
+    hash: hex(32),
+    /** Ed25519 over `queztl.receipt.v1\n` and the canonical statement. */
+    signature: hex(64),
+    ranges: z.array(
+      z.object({
+        index: z.number(),
+        range: receiptRangeSchema,
+        /** Inclusion proof (RFC 6962), from the leaf up; left out in long receipts, whose root is over all ranges. */
+        proof: z.array(hex(32)).optional(),
+      }),
+    ),
+  })
+  .meta({ id: "Receipt" });
+export type Receipt = z.infer<typeof receiptSchema>;
+
+export const receiptQuerySchema = z.object({
+  /** Only the range that holds this grain, with its proof. */
+  grain: z.coerce.number().int().min(0).optional(),
+  round: z.coerce.number().int().min(0).default(0),
+});
+
+export const receiptKeySchema = z
+  .object({
+    coordinator: z.string(),
+    algorithm: z.literal("Ed25519"),
+    public_key: hex(32),
+    /** The newest receipt. */
+    head: z.object({ sequence: z.number(), hash: hex(32) }).nullable(),
+  })
+  .meta({ id: "ReceiptKey" });
+
+export const receiptChainQuerySchema = z.object({
+  after: z.coerce.number().int().min(0).default(0),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+});
+export const receiptChainSchema = z
+  .object({
+    receipts: z.array(
+      z.object({
+        sequence: z.number(),
+        hash: hex(32),
+        previous: hex(32).nullable(),
+        issued_at: z.string(),
+      }),
+    ),
+  })
+  .meta({ id: "ReceiptChain" });
