@@ -45,7 +45,7 @@ async function main(args: string[]): Promise<number> {
   const text = JSON.stringify({ startedAt, machine, system, plan, rows: rowsOf(measured), ...measured }, rounded, 2);
   writeFileSync(file, `${text}\n`);
   console.log(`\nWritten to ${file}`);
-  return 0;
+  return measured.failures.length === 0 ? 0 : 1;
 }
 
 async function versionOf(): Promise<string> {

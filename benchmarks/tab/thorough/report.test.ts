@@ -9,7 +9,15 @@ import { fullPlan, type Measured } from "./suite.ts";
 import { rateOf, type Window } from "./throughput.ts";
 import { median } from "./wait.ts";
 
-const none: Measured = { throughput: [], first: [], transfer: [], leaving: [], stops: [], smoothness: [] };
+const none: Measured = {
+  throughput: [],
+  first: [],
+  transfer: [],
+  leaving: [],
+  stops: [],
+  smoothness: [],
+  failures: [],
+};
 const verdicts = (measured: Partial<Measured>): (string | undefined)[] =>
   rowsOf({ ...none, ...measured }).map(({ verdict }) => verdict);
 
@@ -102,6 +110,10 @@ it("leaves kernels out of the bytes before them, and names what came uncompresse
   expect(text).toContain("1 of them uncompressed (58.6 KB)");
   expect(text).toContain("short by 6.3 KB");
   expect(verdicts({ transfer: all.slice(1) }).at(-1)).toBe("met");
+});
+
+it("tells what could not be measured", () => {
+  expect(report({ ...none, failures: ["close: the tab never computed"] })).toContain("FAILED close: the tab never");
 });
 
 it("tells late frames from the usual ones", () => {

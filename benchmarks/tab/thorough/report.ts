@@ -206,5 +206,6 @@ export function report(measured: Measured): string {
     target,
     verdict,
   ]);
-  return table([["", "measured", "target", "verdict"], ...rows]);
+  const failures = measured.failures.map((failure) => `FAILED ${failure}`);
+  return [table([["", "measured", "target", "verdict"], ...rows]), ...failures].join("\n\n");
 }

@@ -25,6 +25,8 @@ export interface Measured {
   leaving: Leaving[];
   stops: Stopping[];
   smoothness: Smoothness[];
+  /** What could not be measured, and why. */
+  failures: string[];
 }
 
 /** Every phase of the five seconds is met about as often. */
@@ -70,24 +72,42 @@ export const smokePlan: Plan = {
   smoothMs: 0,
 };
 
+/** A part that fails is told, and takes nothing of the others with it. */
 export async function measureAll(plan: Plan, tell: (line: string) => void): Promise<Measured> {
+  const failures: string[] = [];
+  const attempt = async <T>(what: string, measure: () => Promise<T>): Promise<T[]> => {
+    try {
+      return [await measure()];
+    } catch (error) {
+      failures.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+      tell(`FAILED ${failures.at(-1)}`);
+      return [];
+    }
+  };
   const first: FirstSlice[] = [];
   for (let visit = 0; visit < plan.firstVisits; visit++) {
-    first.push(await measureFirstSlice());
+    first.push(...(await attempt("first visit", measureFirstSlice)));
     tell(`First slice accepted ${first.at(-1)?.fromUrlMs} ms after the navigation`);
   }
-  const transfer = plan.transfer ? await measureTransfer() : [];
-  const stops = plan.stops.times > 0 ? await measureStops(plan.stops.states, plan.stops.times, tell) : [];
+  const transfer = plan.transfer ? (await attempt("transfer", measureTransfer)).flat() : [];
+  const stops: Stopping[] = [];
+  for (const state of plan.stops.states) {
+    stops.push(...(await attempt(`Stop while ${state}`, () => measureStops([state], plan.stops.times, tell))).flat());
+  }
   const leaving: Leaving[] = [];
   for (const { way, computeMs } of plan.leaving) {
     for (const ms of computeMs) {
-      const one = await measureLeaving(way, ms);
-      leaving.push(one);
-      tell(`${way}: lost ${one.lostSeconds.toFixed(2)} s, leases free after ${Math.round(one.freedMs)} ms`);
+      for (const one of await attempt(way, () => measureLeaving(way, ms))) {
+        leaving.push(one);
+        tell(`${way}: lost ${one.lostSeconds.toFixed(2)} s, leases free after ${Math.round(one.freedMs)} ms`);
+      }
     }
   }
-  const smoothness = plan.smoothMs > 0 ? await measureSmoothness(plan.smoothMs, availableParallelism()) : [];
+  const smooth = (): Promise<Smoothness[]> => measureSmoothness(plan.smoothMs, availableParallelism());
+  const smoothness = plan.smoothMs > 0 ? (await attempt("main thread", smooth)).flat() : [];
   const throughput: Throughput[] = [];
-  for (const one of plan.throughput) throughput.push(await measureThroughput(one, tell));
-  return { throughput, first, transfer, leaving, stops, smoothness };
+  for (const one of plan.throughput) {
+    throughput.push(...(await attempt(`throughput, ${one.backend}`, () => measureThroughput(one, tell))));
+  }
+  return { throughput, first, transfer, leaving, stops, smoothness, failures };
 }
