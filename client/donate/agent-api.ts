@@ -10,6 +10,8 @@ export interface StartOptions {
   pageMadeWorkers: boolean;
   /** WebSocket address of the coordinator. */
   socketUrl: string;
+  /** The last run of this tab ended while it computed, without a word: the coordinator is told. */
+  crashed: boolean;
 }
 
 export interface AgentApi {

@@ -23,6 +23,7 @@ export class AgentSession {
   #runner: AgentRunner | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;
   #stopped = false;
+  #toReport: string | null = null;
   /** What the coordinator said of this identity before this session. */
   #before: { accepted: number; rejected: number } | null = null;
 
@@ -38,6 +39,8 @@ export class AgentSession {
       calibrations: () => this.#calibrations(),
     });
     this.#compute.configure(options.choices);
+    if (options.crashed)
+      this.#toReport = "The last run of this tab ended while it computed: it crashed, or was killed.";
   }
 
   /** Resolves once it tries to connect; it goes on trying by itself. Rejects with a sentence for the owner. */
@@ -107,7 +110,12 @@ export class AgentSession {
   }
 
   #tell(): void {
-    if (!this.#stopped) this.onView(this.#view());
+    if (this.#stopped) return;
+    if (this.#toReport !== null && this.#runner?.view.phase === "online") {
+      this.#compute.announce(this.#toReport);
+      this.#toReport = null;
+    }
+    this.onView(this.#view());
   }
 
   #view(): PageView {

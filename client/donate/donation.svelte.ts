@@ -70,9 +70,10 @@ export class Donation {
     if (!entered) return;
     this.interrupted = null;
     // No other tab computes, so a mark that stands is of a run that ended without a word.
-    this.#note(onStart(localDiary.load()));
+    const before = localDiary.load();
+    this.#note(onStart(before));
     this.#viewedMs = Date.now();
-    this.#start(choices);
+    this.#start(choices, before.mark !== null);
     void navigator.storage?.persist?.().catch(() => {});
   }
 
@@ -123,7 +124,7 @@ export class Donation {
     else this.diary = diary;
   }
 
-  #start(choices: Choices): void {
+  #start(choices: Choices, crashed: boolean): void {
     const worker = startWorker("queztl-agent");
     const fail = (message: string): void => {
       if (this.#worker !== worker) return;
@@ -141,7 +142,7 @@ export class Donation {
     });
     const socketUrl = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;
     this.#api
-      .start({ choices, ...this.switches, socketUrl }, onView, Comlink.proxy(this.#pageMade))
+      .start({ choices, ...this.switches, socketUrl, crashed }, onView, Comlink.proxy(this.#pageMade))
       .catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));
   }
 

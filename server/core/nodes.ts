@@ -231,6 +231,7 @@ export function onMessage(
       return;
     case "capabilities":
       node.capabilities = message.capabilities;
+      out.push({ type: "note", code: "node_changed", message: message.reason, node: node.id });
       wake(state, node);
       return;
     case "calibration":

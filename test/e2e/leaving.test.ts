@@ -186,6 +186,8 @@ it("a crash is noticed at the next start: told, and with fewer threads; the owne
     page.getByTestId("plan-note").filter({ hasText: "ended while it computed" }).count();
   expect(await careful()).toBe(1);
   expect((await viewOf()).meters).toHaveLength(1);
+  // The operator hears of it too.
+  await until(async () => grid.output().includes("it crashed, or was killed"), 5_000, grid.output);
   await page.getByTestId("forget-crashes").click();
   await until(async () => (await viewOf()).meters.length === 2, 3_000);
   // An end that is said is no crash.
