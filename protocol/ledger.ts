@@ -134,3 +134,85 @@ export const receiptChainSchema = z
     ),
   })
   .meta({ id: "ReceiptChain" });
+
+const coreSeconds = z
+  .number()
+  .meta({ description: "Seconds of one plain WASM core, by the workloads' declared costs." });
+
+export const volunteerSchema = z
+  .object({
+    /** The identity: the first 16 hex digits of its public key's SHA-256. */
+    volunteer_id: z.string(),
+    name: z.string().nullable(),
+    team: z.string().nullable(),
+    core_seconds: coreSeconds,
+    /** From 1; null where nothing counts yet. */
+    rank: z.number().nullable(),
+    postings: z.number(),
+  })
+  .meta({ id: "Volunteer" });
+export type VolunteerView = z.infer<typeof volunteerSchema>;
+
+export const teamSchema = z
+  .object({ team: z.string(), volunteers: z.number(), core_seconds: coreSeconds })
+  .meta({ id: "Team" });
+export type TeamView = z.infer<typeof teamSchema>;
+
+const paydays = {
+  /** Work counts at paydays, some time after it was done; what is shown is as of the last one. */
+  as_of: z.string(),
+  next_payday: z.string(),
+};
+export const leaderboardSchema = z
+  .object({ ...paydays, volunteers: z.array(volunteerSchema), teams: z.array(teamSchema) })
+  .meta({ id: "Leaderboard" });
+export type Leaderboard = z.infer<typeof leaderboardSchema>;
+export const leaderboardQuerySchema = z.object({ limit: z.coerce.number().int().min(1).max(1_000).default(100) });
+
+/** What a volunteer's own page shows. */
+export const volunteerPageSchema = volunteerSchema.extend(paydays).meta({ id: "VolunteerPage" });
+export type VolunteerPage = z.infer<typeof volunteerPageSchema>;
+
+export const postingSchema = z
+  .object({
+    work: z.number(),
+    kind: z.enum(["grant", "retract"]),
+    task_id: z.string(),
+    core_seconds: z.number(),
+    /** When it began to count. */
+    counted_at: z.string(),
+  })
+  .meta({ id: "Posting" });
+export const postingsSchema = z
+  .object({ volunteer_id: z.string(), postings: z.array(postingSchema) })
+  .meta({ id: "Postings" });
+export type Postings = z.infer<typeof postingsSchema>;
+export const postingsQuerySchema = z.object({
+  format: z.enum(["json", "csv"]).default("json"),
+  limit: z.coerce.number().int().min(1).max(10_000).default(1_000),
+});
+
+/** What an identity says of itself; it signs this text. */
+export const volunteerStatementSchema = z.discriminatedUnion("action", [
+  z.strictObject({
+    action: z.literal("profile"),
+    volunteer: z.string(),
+    team: z.string().trim().min(1).max(60).nullable(),
+    /** Submitter id whose jobs are this volunteer's own: they earn it nothing. */
+    submitter: z.string().min(1).max(64).nullable(),
+    issued_at: z.iso.datetime(),
+  }),
+  z.strictObject({ action: z.literal("erase"), volunteer: z.string(), issued_at: z.iso.datetime() }),
+]);
+export type VolunteerStatement = z.infer<typeof volunteerStatementSchema>;
+
+export const statementBodySchema = z
+  .strictObject({
+    /** JSON text as VolunteerStatement says; signed as it stands. */
+    statement: z.string().max(2_000),
+    public_key: hex(32),
+    /** Ed25519 over `queztl.volunteer.v1\n` and the statement. */
+    signature: hex(64),
+  })
+  .meta({ id: "VolunteerStatementBody" });
+export type StatementBody = z.infer<typeof statementBodySchema>;

@@ -12,6 +12,7 @@ import { Credit, type CreditOptions } from "./ledger/credit.ts";
 import { gridReceipts } from "./ledger/grid-receipts.ts";
 import { CoordinatorKey } from "./ledger/key.ts";
 import { Receipts } from "./ledger/receipts.ts";
+import { Volunteers } from "./ledger/volunteers.ts";
 import { certificateOf } from "./ledger/words.ts";
 import type { NodeSocket } from "./shell/connections.ts";
 import { Engine, type EngineOptions, type JobEnd } from "./shell/engine.ts";
@@ -22,7 +23,7 @@ import { orRefusal, type ReadableStore, readable } from "./shell/readable.ts";
 import { statusOf, Throughput } from "./shell/status.ts";
 import { jobQuery, validateSubmission } from "./shell/submissions.ts";
 import { workloadTypes } from "./shell/types.ts";
-import type { JobRecord, KeyRecord, RoundRecord } from "./store/store.ts";
+import type { JobRecord, KeyRecord, RoundRecord, Write } from "./store/store.ts";
 import {
   type Grid,
   GridError,
@@ -35,7 +36,7 @@ import {
   type Submitted,
   type Unsubscribe,
 } from "./transport/grid.ts";
-import type { GridReceipts } from "./transport/ledger.ts";
+import type { GridReceipts, GridVolunteers } from "./transport/ledger.ts";
 import { endedJobView, justEndedView, nodeView, openJobView } from "./views.ts";
 
 export interface CoordinatorOptions extends EngineOptions {
@@ -61,6 +62,7 @@ export class Coordinator implements Grid {
   };
 
   readonly receipts: GridReceipts;
+  readonly volunteers: GridVolunteers;
   readonly #startedMs = Date.now();
   readonly #keys = new Map<string, KeyRecord>();
   readonly #nodes = new Nodes();
@@ -88,9 +90,17 @@ export class Coordinator implements Grid {
       ...options,
       key: options.receiptKey ?? CoordinatorKey.fresh(),
       coordinatorId: options.id,
-      written: (writes) => this.#engine.loop.written(writes),
+      written: (writes) => this.#written(writes),
       verification: async (job) => ({ ...(await this.job(job))?.verification }),
       certificate: (job) => certificateOf(options.catalog, job),
+      now: Date.now,
+    });
+    this.volunteers = new Volunteers({
+      credit: this.#credit,
+      ledger: options.store.ledger,
+      nameOf: (id) => this.#engine.state.nodes.get(id)?.preferences.name ?? this.#nodes.nameOf(id),
+      forgetName: (id) => this.#forgetName(id),
+      written: (writes) => this.#written(writes),
       now: Date.now,
     });
     this.receipts = gridReceipts(receipts, this.#record, options.store.ledger, options.id);
@@ -382,9 +392,23 @@ export class Coordinator implements Grid {
     return { job, replayed: true, estimatedCoreSeconds: operations / (entry?.workload.opsPerCoreSecond ?? 1) };
   }
 
-  async #saveKey(record: KeyRecord): Promise<void> {
+  async #written(writes: readonly Write[]): Promise<void> {
     this.#engine.assertServing();
-    await orRefusal(this.#engine.loop.written([{ type: "key.upsert", key: record }]));
+    await orRefusal(this.#engine.loop.written(writes));
+  }
+
+  /** Also of a node that is here: what it said is no longer known, until it says it again. */
+  #forgetName(id: string): void {
+    this.#nodes.forgetName(id);
+    const node = this.#engine.state.nodes.get(id);
+    if (node?.connection == null) return;
+    const preferences = { ...node.preferences, name: null };
+    const message = { type: "preferences", preferences } as const;
+    this.#engine.loop.dispatch({ type: "message", connection: node.connection, message });
+  }
+
+  async #saveKey(record: KeyRecord): Promise<void> {
+    await this.#written([{ type: "key.upsert", key: record }]);
     this.#keys.set(record.id, record);
   }
 }

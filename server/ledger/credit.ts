@@ -109,6 +109,11 @@ export class Credit {
     return (Math.floor(ms / this.options.periodMs) + 1) * this.options.periodMs;
   }
 
+  /** What fell due until then counts. */
+  lastPayday(now: number): number {
+    return Math.floor(now / this.options.periodMs) * this.options.periodMs;
+  }
+
   nextPayday(now: number): number {
     return this.#payday(now);
   }
@@ -124,7 +129,7 @@ export class Credit {
 
   /** Balances as of the last payday, by volunteer. */
   async balances(now: number): Promise<ReadonlyMap<string, Balance>> {
-    const untilMs = Math.floor(now / this.options.periodMs) * this.options.periodMs;
+    const untilMs = this.lastPayday(now);
     // One after the other: two that counted the same time would count it twice.
     this.#counting = this.#counting.then(
       () => this.#count(untilMs),

@@ -23,6 +23,17 @@ export class Nodes {
     return this.#records.has(id);
   }
 
+  /** The name that an identity last gave; undefined for one that was never here. */
+  nameOf(id: string): string | null | undefined {
+    return this.#records.get(id)?.name;
+  }
+
+  /** For an identity whose personal data is to go. */
+  forgetName(id: string): void {
+    const record = this.#records.get(id);
+    if (record) this.#records.set(id, { ...record, name: null });
+  }
+
   history(id: string, publicKey: Uint8Array): { acceptedSlices: number; rejectedSlices: number; coreSeconds: number } {
     let record = this.#records.get(id);
     if (!record) {

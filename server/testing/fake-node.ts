@@ -41,6 +41,20 @@ export class FakeNode {
     this.#publicKey = Buffer.from(publicKey.export({ format: "jwk" }).x as string, "base64url");
   }
 
+  /** As the coordinator names it. */
+  get id(): string {
+    return createHash("sha256").update(this.#publicKey).digest("hex").slice(0, 16);
+  }
+
+  get publicKey(): string {
+    return Buffer.from(this.#publicKey).toString("hex");
+  }
+
+  /** Hex, by the identity's key. */
+  sign(text: string): string {
+    return sign(null, Buffer.from(text), this.#privateKey).toString("hex");
+  }
+
   join(coordinator: Coordinator): this {
     this.closed = false;
     this.#connection = coordinator.connect({

@@ -27,7 +27,7 @@ import {
   type Submitted,
   type Unsubscribe,
 } from "./grid.ts";
-import type { GridReceipts } from "./ledger.ts";
+import type { GridReceipts, GridVolunteers } from "./ledger.ts";
 
 interface Kept {
   job: JobView;
@@ -178,6 +178,22 @@ export class FakeGrid implements Grid {
       after > 0 ? [] : [{ sequence: 1, hash: "cd".repeat(32), previous: null, issued_at: "now" }],
   };
 
+  /** For tests: one volunteer, and what was asked of it. */
+  readonly told: unknown[] = [];
+  readonly volunteers: GridVolunteers = {
+    leaderboard: async (limit) => ({ ...fakePaydays, volunteers: [fakeVolunteer].slice(0, limit), teams: [] }),
+    volunteer: async (id) => (id === fakeVolunteer.volunteer_id ? { ...fakeVolunteer, ...fakePaydays } : null),
+    postings: async (id) => (id === fakeVolunteer.volunteer_id ? { volunteer_id: id, postings: [fakePosting] } : null),
+    state: async (id, body, caller) => {
+      this.told.push({ id, body, caller });
+      return { ...fakeVolunteer, ...fakePaydays };
+    },
+    erase: async (id) => {
+      this.told.push({ erase: id });
+      return id === fakeVolunteer.volunteer_id;
+    },
+  };
+
   async kernelFile(sha256: string): Promise<Uint8Array | null> {
     return this.files.get(sha256) ?? null;
   }
@@ -209,6 +225,23 @@ export class FakeGrid implements Grid {
     for (const listener of [...kept.listeners]) listener(numbered);
   }
 }
+
+const fakePaydays = { as_of: "2026-01-01T00:00:00.000Z", next_payday: "2026-01-01T00:10:00.000Z" };
+export const fakeVolunteer = {
+  volunteer_id: "0123456789abcdef",
+  name: "Ada",
+  team: null,
+  core_seconds: 12.5,
+  rank: 1,
+  postings: 1,
+};
+const fakePosting = {
+  work: 7,
+  kind: "grant" as const,
+  task_id: "j1",
+  core_seconds: 12.5,
+  counted_at: fakePaydays.as_of,
+};
 
 function payloadErrors(payload: unknown): { field: string; message: string }[] {
   if (typeof payload !== "object" || payload === null) return [{ field: "payload", message: "must be an object" }];

@@ -15,7 +15,7 @@ import type {
 } from "../../protocol/rest.ts";
 import type { Blobs } from "../blobs/blobs.ts";
 import type { KeyRecord } from "../store/store.ts";
-import type { GridReceipts } from "./ledger.ts";
+import type { GridReceipts, GridVolunteers } from "./ledger.ts";
 
 export type GridErrorCode =
   /** No such workload type. `available` lists those there are. */
@@ -32,6 +32,8 @@ export type GridErrorCode =
   | "overloaded"
   /** The store refused or lost the commit; nothing was accepted. */
   | "storage_unavailable"
+  /** What a volunteer says of itself is not signed by it, not fresh, or not the caller's to say. */
+  | "invalid_statement"
   /** The job has more ranges than a receipt holds. */
   | "receipt_too_large"
   /** The coordinator is draining and takes no more work. */
@@ -167,6 +169,7 @@ export interface Grid {
 
   keys: KeyStore;
   readonly receipts: GridReceipts;
+  readonly volunteers: GridVolunteers;
   health(): GridHealth;
 }
 

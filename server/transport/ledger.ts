@@ -1,5 +1,7 @@
 /** What the HTTP side needs of the ledger: receipts of jobs, and volunteers' credit. */
 
+import type { Leaderboard, Postings, StatementBody, VolunteerPage } from "../../protocol/ledger.ts";
+
 export interface ReceiptLink {
   sequence: number;
   hash: string;
@@ -17,4 +19,20 @@ export interface GridReceipts {
   receipt(job: string, at: { round: number; grain: number } | null): Promise<string | null>;
   /** Numbered above `after`, in order. */
   chain(after: number, limit: number): Promise<ReceiptLink[]>;
+}
+
+export interface GridVolunteers {
+  /** The first `limit`, and all teams' sums. */
+  leaderboard(limit: number): Promise<Leaderboard>;
+  /** Null for an identity that was never here. */
+  volunteer(id: string): Promise<VolunteerPage | null>;
+  /** Newest first, those that count. Null for an identity that was never here. */
+  postings(id: string, limit: number): Promise<Postings | null>;
+  /**
+   * Takes what an identity says of itself, `caller` being the submitter id of whoever brings it. Rejects with
+   * GridError("invalid_statement") where it is not signed, not fresh, or not the caller's to say.
+   */
+  state(id: string, body: StatementBody, caller: string | null): Promise<VolunteerPage>;
+  /** Forgets name, team and submitter. False for an identity that was never here. */
+  erase(id: string): Promise<boolean>;
 }

@@ -20,6 +20,7 @@ import { type OpenApiDocument, openApiDocument } from "./openapi.ts";
 import { HttpProblem, isDefect, problemOf } from "./problems.ts";
 import { receiptRoutes } from "./receipts.ts";
 import { streamRoutes } from "./streams.ts";
+import { volunteerRoutes } from "./volunteers.ts";
 import { workloadRoutes } from "./workload.ts";
 
 /** For a shell that makes its own server; `httpServer` uses them already. */
@@ -68,6 +69,7 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   workloadRoutes(deps);
   streamRoutes(deps);
   receiptRoutes(deps);
+  volunteerRoutes(deps);
   keyRoutes(deps);
   sessionRoutes(deps, options.tls);
   linkRoutes(deps);
