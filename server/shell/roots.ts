@@ -35,7 +35,7 @@ export function rootHolds({ lo, partials, root }: Omit<Claim, "hi">): boolean {
 
 /** As text of one character a byte: Node makes such a string faster than it makes a Buffer. */
 const sha256Into = (bytes: Uint8Array, into: Uint8Array, at: number): void => {
-  const digest = hash("sha256", bytes, "latin1");
+  const digest = hash("sha256", bytes, "binary");
   for (let index = 0; index < hashBytes; index++) into[at + index] = digest.charCodeAt(index);
 };
 
