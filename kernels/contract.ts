@@ -50,6 +50,9 @@
  */
 import type { z } from "zod";
 import type { Backend } from "../protocol/messages.ts";
+import type { BeliefPlan } from "./verification.ts";
+
+export { type BeliefPlan, defaultPlan, errorOfGrains, resolveVerification, type Verification } from "./verification.ts";
 
 /** Families that a volunteer switches on or off as one. */
 export interface Family {
@@ -140,6 +143,8 @@ export interface Workload<Payload = unknown, Task = unknown, Result = unknown> {
   /** Operations per second of one SIMD WASM thread, measured once: a core-second is operations / this. */
   opsPerCoreSecond: number;
   belief(payload: Payload, a: Backend, b: Backend): Belief;
+  /** What submitters may make of it; `defaultPlan` where it is left out. */
+  beliefPlan?: BeliefPlan;
   /** The bytes that a WASM kernel's `init` reads. */
   params(payload: Payload, round: number): Uint8Array;
   /** A short payload for a node's calibration run: one grain, about 0.1 s of one WASM core. */

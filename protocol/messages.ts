@@ -220,6 +220,7 @@ const refuseCodes = [
   "bad_join_token",
   "bad_message",
   "already_here",
+  "banned",
   "too_many_connections",
   "too_many_identities",
   "shutting_down",

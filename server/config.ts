@@ -3,7 +3,7 @@ import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { newIdentitiesDefault } from "./access/newcomers.ts";
-import type { CoreConfig } from "./core/state.ts";
+import type { CoreConfig } from "./core/limits.ts";
 import type { Desk } from "./first-minutes/browser.ts";
 
 export interface Config {
@@ -32,6 +32,8 @@ export interface Config {
   json: boolean;
   /** New identities that may come from one network in an hour. */
   newIdentitiesPerHour: number;
+  /** Finished jobs are sealed after so long. */
+  sealMs: number;
   operatorToken: string | null;
   joinToken: string | null;
   /** OFF only in the test that shows what FULL is for. */
@@ -85,6 +87,7 @@ const flags = {
   "no-demo": { type: "boolean", help: "Offer no demo job" },
   "no-open": { type: "boolean", help: "Do not open the browser at the first start" },
   service: { type: "boolean", help: "Run as a service: no keyless access from this machine" },
+  "seal-days": { type: "string", help: "Days until a finished job's results are final (QUEZTL_SEAL_DAYS; default 7)" },
   "new-identities": {
     type: "string",
     help: `New volunteers taken from one network in an hour (QUEZTL_NEW_IDENTITIES; default ${newIdentitiesDefault})`,
@@ -134,6 +137,9 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
     demoJob: demoJob(values, env, service || publicUrl !== undefined),
     ...tls(values, env),
     json: values.json === true,
+    sealMs:
+      86_400_000 *
+      integer(values["seal-days"] ?? env.QUEZTL_SEAL_DAYS ?? "7", "--seal-days / QUEZTL_SEAL_DAYS", 0, 3_650),
     newIdentitiesPerHour: newIdentities(values["new-identities"] ?? env.QUEZTL_NEW_IDENTITIES),
     operatorToken: env.QUEZTL_OPERATOR_TOKEN ?? null,
     joinToken: env.QUEZTL_JOIN_TOKEN ?? null,

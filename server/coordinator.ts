@@ -43,6 +43,8 @@ export interface CoordinatorOptions extends EngineOptions {
   hostname: string;
   version: string;
   credit?: CreditOptions;
+  /** Finished jobs are sealed after so long. */
+  sealMs?: number;
   /** Signs receipts; stable over restarts. Without it they are signed by a key that ends with the process. */
   receiptKey?: CoordinatorKey;
 }
@@ -55,6 +57,9 @@ interface Ended extends Output {
 
 /** Jobs that ended lately, so that their end is told before the record is read again. */
 const recentMax = 256;
+/** Results can be taken back for so long, and after that never. */
+export const sealMsDefault = 7 * 86_400_000;
+const sealEveryMs = 60_000;
 export class Coordinator implements Grid {
   readonly keys: KeyStore = {
     list: () => [...this.#keys.values()],
@@ -84,6 +89,7 @@ export class Coordinator implements Grid {
       this.#nodes,
       this.#credit,
       (end) => this.#onEnded(end),
+      (job) => this.#onRetracted(job),
       () => this.#onBuilt(),
     );
     const receipts = new Receipts({
@@ -117,6 +123,7 @@ export class Coordinator implements Grid {
     };
     every(1_000, () => coordinator.#tick());
     every(500, () => coordinator.#feed.publish());
+    every(sealEveryMs, () => void coordinator.#seal());
     return coordinator;
   }
 
@@ -176,7 +183,7 @@ export class Coordinator implements Grid {
         retryAfterSeconds: 30,
       });
     }
-    const { entry, payload, plan } = validateSubmission(this.options.catalog, request);
+    const { entry, payload, plan, verification } = validateSubmission(this.options.catalog, request);
     const payloadJson = JSON.stringify(payload);
     const large = payloadJson.length > limits.inlineBytesMax;
     const payloadBlob = large ? await this.#engine.putBlob(new TextEncoder().encode(payloadJson)) : null;
@@ -193,6 +200,7 @@ export class Coordinator implements Grid {
         kernel: entry.kernel,
         files: entry.files,
         hasCheck: entry.hasCheck,
+        verification,
       },
       record: {
         payloadJson: large ? null : payloadJson,
@@ -328,6 +336,22 @@ export class Coordinator implements Grid {
     const { output, outputBlob } = end;
     this.#feed.ended(this.#remember({ view: justEndedView(end), output, outputBlob }));
     this.#engine.state.changedJobs.add(end.job);
+  }
+
+  /** Whoever was given the output hears that it does not stand. */
+  #onRetracted(id: string): void {
+    this.#recent.delete(id);
+    const view = this.#openView(id);
+    if (view) this.#feed.retracted(view);
+  }
+
+  /** What ended long enough ago stands for ever. */
+  async #seal(): Promise<void> {
+    if (this.#engine.broken !== null || this.#engine.stopping) return;
+    const sealMs = this.options.sealMs ?? sealMsDefault;
+    const sealed = await this.#engine.seal(Date.now() - sealMs).catch(() => 0);
+    // Its page says so when it is read again.
+    if (sealed > 0) this.#recent.clear();
   }
 
   #tick(): void {

@@ -4,10 +4,12 @@ import type { Backend } from "../../protocol/messages.ts";
 import { nextInLine } from "./audits.ts";
 import type { CorePorts, Effect } from "./events.ts";
 import { type Assignment, issueLease } from "./leases.ts";
+import { isQuarantined } from "./quarantine.ts";
 import type { Range } from "./ranges.ts";
 import { claimAhead } from "./rounds.ts";
 import { slotSpeed } from "./speed.ts";
 import type { CoreState, Job, Lease, Node, Submitter } from "./state.ts";
+import { kernelKey, sliceGrainsFor } from "./trust.ts";
 import { nextTurn } from "./turns.ts";
 
 /** The fastest first, so that a GPU is not left waiting while its node's cores are filled. */
@@ -82,14 +84,15 @@ function takesMore(state: CoreState, node: Node, backend: Backend): boolean {
 }
 
 /** Whether the node may and can run the job on this backend: consent, kernels, memory, engines. */
-export function misfit(node: Node, backend: Backend, job: Job): string | null {
+export function misfit(state: CoreState, node: Node, backend: Backend, job: Job): string | null {
   if (!job.backends.includes(backend)) return "backend";
   if (!node.preferences.families.includes(job.workload.family.id)) return "family_off";
   const { ramBytes, kernelBytesMax } = node.capabilities;
   if (job.memoryBytes > Math.min(ramBytes ?? Number.POSITIVE_INFINITY, kernelBytesMax ?? Number.POSITIVE_INFINITY))
     return "memory";
   if (!job.engines.every((engine) => node.capabilities.engines.includes(engine))) return "engine";
-  return null;
+  if (state.trust.get(node.id)?.benched.has(kernelKey(job, backend))) return "benched";
+  return isQuarantined(state, node, job, backend) ? "quarantined" : null;
 }
 
 /** Own nodes keep their slots free for the audits of such a job, whose volunteers wait for them. */
@@ -98,11 +101,11 @@ export const isLeftToVolunteers = (state: CoreState, node: Node, submitter: stri
 
 function nextAudit(state: CoreState, node: Node, backend: Backend): Assignment | null {
   if (!node.own) return null;
-  const next = nextInLine(state, (job) => misfit(node, backend, job) === null);
-  if (!next?.result.audit) return null;
-  const { job, result } = next;
-  const { grain } = next.result.audit;
-  next.result.audit.state = "leased";
+  const next = nextInLine(state, (job) => misfit(state, node, backend, job) === null);
+  if (!next) return null;
+  const { job, result, audit } = next;
+  const { grain } = audit;
+  audit.state = "leased";
   const estimateMs = estimate(node, job, backend, 1);
   return { job, lo: grain, hi: grain + 1, estimateMs, audit: result.id, copyOf: null, replaces: null };
 }
@@ -114,7 +117,7 @@ function nextSlice(state: CoreState, node: Node, backend: Backend): Assignment |
     return cut !== null;
   };
   const job = nextTurn(state, (submitter) =>
-    isLeftToVolunteers(state, node, submitter.id) ? undefined : firstFitting(submitter, node, backend, fits),
+    isLeftToVolunteers(state, node, submitter.id) ? undefined : firstFitting(state, submitter, node, backend, fits),
   );
   if (!job) return null;
   cut = cuttable(state, node, job, backend);
@@ -125,6 +128,7 @@ function nextSlice(state: CoreState, node: Node, backend: Backend): Assignment |
 
 /** The submitter's job that goes first among those that fit. Classes are few; jobs in them are in order. */
 function firstFitting(
+  state: CoreState,
   submitter: Submitter,
   node: Node,
   backend: Backend,
@@ -133,7 +137,7 @@ function firstFitting(
   let best: Job | undefined;
   for (const queue of submitter.queues.values()) {
     const top = queue.top;
-    if (!top || misfit(node, backend, top)) continue;
+    if (!top || misfit(state, node, backend, top)) continue;
     const job = queue.find(fits, 64);
     if (job && (!best || job.queueKey < best.queueKey)) best = job;
   }
@@ -165,14 +169,17 @@ function withoutOwnOnly(job: Job, grains: number): Range | null {
  * a job's end no more than the slot's share of what is left, so that all finish together.
  */
 function sliceGrains(state: CoreState, node: Node, job: Job, backend: Backend): number {
-  const { firstSliceMs, sliceMs, sliceGrainsMax } = state.config;
+  const { firstSliceMs, sliceGrainsMax } = state.config;
+  // Audits wait behind what an own node holds.
+  const sliceMs = node.own && state.volunteersHere ? firstSliceMs : state.config.sliceMs;
   const speed = slotSpeed(node, job, backend);
   const grainsPerSecond = speed.coreSeconds / job.grainCoreSeconds;
   const seconds = Math.min(sliceMs, firstSliceMs * 2 ** Math.min(20, speed.samples)) / 1000;
   const fast = grainsPerSecond * seconds;
   const share = (job.open.size * speed.coreSeconds) / Math.max(state.fleetCoreSeconds, speed.coreSeconds);
   const least = (grainsPerSecond * firstSliceMs) / 1000;
-  return Math.max(1, Math.min(sliceGrainsMax, Math.floor(Math.min(fast, Math.max(share, least)))));
+  const most = node.own ? sliceGrainsMax : Math.min(sliceGrainsMax, sliceGrainsFor(state, node.id));
+  return Math.max(1, Math.min(most, Math.floor(Math.min(fast, Math.max(share, least)))));
 }
 
 function estimate(node: Node, job: Job, backend: Backend, grains: number): number {
@@ -193,7 +200,7 @@ function nextCopy(state: CoreState, node: Node, backend: Backend, now: number): 
   for (const id of state.tail) {
     if (jobs++ >= 32) break;
     const job = state.jobs.get(id);
-    if (job?.phase !== "running" || misfit(node, backend, job)) continue;
+    if (job?.phase !== "running" || misfit(state, node, backend, job)) continue;
     if (isLeftToVolunteers(state, node, job.submitter)) continue;
     let leases = 0;
     for (const leaseId of job.leases) {

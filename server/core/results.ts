@@ -1,13 +1,15 @@
 /** Takes results in: what they cover, who must judge them, and when they are acknowledged. */
 import type { ResultMessage } from "../../protocol/messages.ts";
 import { countPartials, slicePartials } from "../../protocol/partials.ts";
-import { certificateOf, queueAudit } from "./belief.ts";
+import { auditOf } from "./audits.ts";
+import { certificateOf, drawAudits, isDrawn, rest } from "./belief.ts";
 import type { CorePorts, CoreWrite, Effect } from "./events.ts";
 import { coverGrains } from "./grains.ts";
 import { endLease, removeLease } from "./leases.ts";
-import { afterConfirmation } from "./rounds.ts";
+import { accept, finishIfComplete } from "./rounds.ts";
 import { learnSpeed } from "./speed.ts";
-import type { CoreState, Job, Lease, Node, Result } from "./state.ts";
+import type { CoreState, Cost, Job, Lease, Node, Result } from "./state.ts";
+import { trustOf } from "./trust.ts";
 
 /** A node's answer for a run of grains. It is acknowledged once what follows from it is committed. */
 export function takeResult(
@@ -15,7 +17,6 @@ export function takeResult(
   node: Node,
   message: ResultMessage,
   now: number,
-  entropy: number,
   ports: CorePorts,
   out: Effect[],
 ): void {
@@ -32,8 +33,12 @@ export function takeResult(
     takeAudit(state, job, lease, message, connection, out);
     return;
   }
-  const fresh = job.phase === "finishing" ? [] : job.coverage.uncovered(message.lo, message.hi);
+  const isOver = job.phase === "finishing";
+  const fresh = isOver ? [] : job.coverage.uncovered(message.lo, message.hi);
   job.stats.spentComputeMs += message.computeMs;
+  const grains = fresh.reduce((sum, [lo, hi]) => sum + hi - lo, 0);
+  spend(state, job, "computed", message.hi - message.lo);
+  spend(state, job, lease && lease.twin !== null ? "speculation" : "waste", message.hi - message.lo - grains);
   if (fresh.length === 0) {
     // Another result stands for all of it, or this very one was sent twice.
     job.stats.spareResults++;
@@ -44,7 +49,7 @@ export function takeResult(
       afterwards: [{ type: "ack", connection, seq: message.seq, rejected: null }],
     });
   } else {
-    coverWith(state, job, node, message, fresh, entropy, now, out);
+    coverWith(state, job, node, message, fresh, now, out);
   }
   const alone = lease !== undefined && lease.twin === null && message.lo >= lease.next;
   if (lease) advanceLease(state, lease, message, out);
@@ -89,12 +94,11 @@ function coverWith(
   node: Node,
   message: ResultMessage,
   fresh: readonly (readonly [number, number])[],
-  entropy: number,
   now: number,
   out: Effect[],
 ): void {
-  const certificate = certificateOf(job, message.backend);
-  const settled = node.own && !job.hasCheck;
+  const isDrawnNow = !node.own && certificateOf(job, message.backend) !== "complete" && isDrawn(state, job, node.id);
+  const standing = job.hasCheck || isDrawnNow ? "candidate" : node.own ? "confirmed" : "provisional";
   const result: Result = {
     id: state.nextResult++,
     lo: message.lo,
@@ -103,13 +107,21 @@ function coverWith(
     own: node.own,
     backend: message.backend,
     lease: message.lease,
-    standing: settled ? "confirmed" : "candidate",
+    standing,
     checking: job.hasCheck,
-    audit: null,
-    grounds: settled ? "own" : "",
+    audits: [],
+    passed: 0,
+    wrong: 0,
+    fault: null,
+    merged: false,
+    grounds: standing === "confirmed" ? "own" : standing === "provisional" ? "trust" : "",
     computeMs: message.computeMs,
   };
   job.results.set(result.id, result);
+  if (!node.own) {
+    job.workers.add(node.id);
+    trustOf(state, node.id).results++;
+  }
   coverGrains(state, job, fresh, result);
   const afterwards: Effect[] = [
     { type: "ack", connection: node.connection as number, seq: message.seq, rejected: null },
@@ -139,14 +151,28 @@ function coverWith(
         message,
         node: node.id,
         own: node.own,
-        standing: settled ? "confirmed" : "candidate",
-        verdict: settled ? "own_node" : "",
+        standing,
+        verdict: standing === "confirmed" ? "own_node" : result.grounds,
       },
     ],
     afterwards,
   });
-  if (!node.own && certificate !== "complete") queueAudit(state, job, result, message.partials, entropy);
-  if (settled) afterConfirmation(state, job, result, fresh, now, out);
+  if (isDrawnNow) drawAudits(state, job, result, message.partials, out);
+  if (standing === "candidate") {
+    // The last grains are here: what else rests on somebody's word need not wait for this one's verdict.
+    finishIfComplete(state, job, now, out);
+    return;
+  }
+  accept(state, job, result, fresh, out);
+  if (standing === "provisional") rest(job, result);
+  finishIfComplete(state, job, now, out);
+}
+
+/** Core-seconds that went into grains of the job, and what for. */
+export function spend(state: CoreState, job: Job, what: keyof Cost, grains: number): void {
+  const coreSeconds = grains * job.grainCoreSeconds;
+  job.stats.cost[what] += coreSeconds;
+  state.totals.cost[what] += coreSeconds;
 }
 
 /** The lease's finished grains are with us; a lease that is done ends. */
@@ -212,12 +238,15 @@ function takeAudit(
   const writes = workDone(state, state.nodes.get(lease.node), message, "audit");
   if (writes.length > 0) out.push({ type: "commit", writes, afterwards: [] });
   job.stats.spentComputeMs += message.computeMs;
-  if (!result?.audit || result.audit.state !== "leased" || result.standing !== "candidate") {
+  spend(state, job, "computed", message.hi - message.lo);
+  spend(state, job, "audit", message.hi - message.lo);
+  const audit = auditOf(result, lease.lo, "leased");
+  if (!result || !audit?.partial) {
     out.push({ type: "ack", connection, seq: message.seq, rejected: null });
     return;
   }
-  result.audit.state = "comparing";
-  result.audit.answer = { connection, seq: message.seq };
+  audit.state = "comparing";
+  audit.answer = { connection, seq: message.seq };
   out.push({
     type: "judge",
     request: {
@@ -226,7 +255,7 @@ function takeAudit(
       result: result.id,
       grain: lease.lo,
       mine: slicePartials(message.partials, 0, 1).slice(2),
-      theirs: result.audit.partial,
+      theirs: audit.partial,
       backends: [message.backend, result.backend],
     },
   });

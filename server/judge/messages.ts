@@ -21,5 +21,5 @@ export type ToJudge = JudgeOpen | JudgeWork | { type: "forget"; job: string };
 
 export type JudgeAnswer =
   | Extract<CoreEvent, { type: "checked" | "compared" | "merged" | "judge.failed" }>
-  | { type: "finished"; job: string; round: number; output: string }
-  | { type: "next"; job: string; round: number; next: Round };
+  | { type: "finished"; job: string; round: number; attempt: number; output: string }
+  | { type: "next"; job: string; round: number; attempt: number; next: Round };

@@ -39,6 +39,16 @@ export function toWrite(
       return insertResult(write, state.epoch);
     case "result.verdict":
       return write;
+    case "results.confirm":
+      return { type: "results.confirm", ids: write.ids, verdict: write.verdict };
+    case "job.reopen": {
+      const { job: id, round, revision } = write;
+      return { type: "job.reopen", id, round, revision, owner: coordinator, epoch: state.epoch };
+    }
+    case "node.trust": {
+      const { node: id, taintedAtMs } = write.trust;
+      return { type: "node.trust", id, trust: JSON.stringify(write.trust), taintedAtMs };
+    }
   }
 }
 
@@ -66,6 +76,8 @@ function insertJob(job: Job, record: Extract<CoreWrite, { type: "job.insert" }>[
       output: null,
       outputBlob: null,
       stats: null,
+      verification: JSON.stringify(job.verification),
+      sealedAtMs: null,
     },
   };
 }

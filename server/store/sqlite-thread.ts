@@ -55,6 +55,9 @@ const methods: Record<string, (...args: never[]) => unknown> = {
   receipts: (after: number, limit: number) => opened().ledger.receipts(after, limit),
   nodeKeys: (ids: string[]) => opened().ledger.nodeKeys(ids),
   partials: (ids: number[]) => opened().reader.partials(ids),
+  tainted: () => opened().reader.tainted(),
+  jobAt: (id: string, round: number) => opened().reader.jobAt(id, round),
+  sealable: (beforeMs: number, limit: number) => opened().reader.sealable(beforeMs, limit),
 };
 
 /** A copy of its own, which is handed over rather than cloned: what msgpackr returns is a view of its work space. */

@@ -11,9 +11,11 @@ import {
   type ResultRecord,
   type RoundRecord,
   type Snapshot,
+  type SnapshotJob,
   type Store,
   StoreError,
   type StoreErrorCode,
+  type Taint,
   type Write,
 } from "./store.ts";
 
@@ -105,6 +107,18 @@ export class SqliteStore implements Store {
 
   partials(ids: readonly number[]): Promise<Uint8Array[]> {
     return this.#call("partials", ids) as Promise<Uint8Array[]>;
+  }
+
+  tainted(): Promise<Taint[]> {
+    return this.#call("tainted") as Promise<Taint[]>;
+  }
+
+  jobAt(id: string, round: number): Promise<SnapshotJob | null> {
+    return this.#call("jobAt", id, round) as Promise<SnapshotJob | null>;
+  }
+
+  sealable(beforeMs: number, limit: number): Promise<string[]> {
+    return this.#call("sealable", beforeMs, limit) as Promise<string[]>;
   }
 
   async close(): Promise<void> {

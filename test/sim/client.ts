@@ -24,6 +24,12 @@ export class SimClient {
     this.told.add(job);
   }
 
+  /** The end that was told is none. */
+  retracted(job: string): void {
+    if (this.world.record.jobs.get(job)?.end) throw new Error(`job ${job} is retracted and has ended`);
+    this.told.delete(job);
+  }
+
   submitOne(): void {
     const { random, coordinator } = this.world;
     const kind = random.next();

@@ -9,6 +9,7 @@ export interface NodeTraits {
   slots: number;
   latencyMs: number;
   readerMs: number;
+  liar: boolean;
   /** Probability that a result is wrong in all its grains; or, of `partly`, that any one grain is. */
   lies: number;
   partly: number;
