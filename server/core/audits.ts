@@ -1,6 +1,7 @@
 /** The lines in which grains wait for an own node to compute them again: one line for each job. */
 import { slicePartials } from "../../protocol/partials.ts";
 import type { CoreEvent, Effect } from "./events.ts";
+import { compareReplicas, dropReplicas } from "./replicas.ts";
 import type { Audit, CoreState, Job, Result } from "./state.ts";
 
 /** Puts audits of `grains` in line, or lets their partials be brought from the record first. */
@@ -35,10 +36,11 @@ export function waitForAuditor(state: CoreState, job: Job, result: number): void
 }
 
 /** The partials of a result that is audited after the fact are here. */
-export function onBrought(state: CoreState, event: Extract<CoreEvent, { type: "brought" }>): void {
+export function onBrought(state: CoreState, event: Extract<CoreEvent, { type: "brought" }>, out: Effect[]): void {
   const job = state.jobs.get(event.job);
   const result = job?.results.get(event.result);
   if (!job || !result) return;
+  compareReplicas(job, result, event.partials, out);
   for (const audit of result.audits) {
     if (audit.state !== "bringing") continue;
     audit.partial = partialOf(result, audit.grain, event.partials);
@@ -80,8 +82,9 @@ function firstWaiting(job: Job, line: number[]): Waiting | undefined {
 export const auditOf = (result: Result | undefined, grain: number, state: Audit["state"]): Audit | undefined =>
   result?.audits.find((audit) => audit.grain === grain && audit.state === state);
 
-/** A result is not audited any more: auditors that answered are let go. */
-export function dropAudits(result: Result, out: Effect[]): void {
+/** A result is not audited nor replicated any more: whoever answered is let go. */
+export function dropAudits(state: CoreState, job: Job, result: Result, out: Effect[]): void {
+  dropReplicas(state, job, result, out);
   for (const { answer } of result.audits) {
     if (answer) out.push({ type: "ack", connection: answer.connection, seq: answer.seq, rejected: null });
   }
@@ -91,5 +94,5 @@ export function dropAudits(result: Result, out: Effect[]): void {
 /** The job's round is over: nothing of it is audited any more. */
 export function forgetAudits(state: CoreState, job: Job, out: Effect[]): void {
   state.audits.delete(job.id);
-  for (const result of job.results.values()) dropAudits(result, out);
+  for (const result of job.results.values()) dropAudits(state, job, result, out);
 }

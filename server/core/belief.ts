@@ -11,9 +11,10 @@ import { closingPassed } from "./closing.ts";
 import type { CoreEvent, Effect } from "./events.ts";
 import { confirmGrains, provideGrains } from "./grains.ts";
 import { clearClass } from "./quarantine.ts";
+import { onAgreed, settleDisputes } from "./replicas.ts";
 import { accept, finishIfComplete } from "./rounds.ts";
 import type { CoreState, Job, Result } from "./state.ts";
-import { convict, doubt } from "./takeback.ts";
+import { convict, convictReplica, doubt } from "./takeback.ts";
 import { earn, isTrusted, kernelKey, trustOf } from "./trust.ts";
 
 export function certificateOf(job: Job, backend: Backend): "complete" | "evidence" | "none" {
@@ -25,6 +26,10 @@ export function certificateOf(job: Job, backend: Backend): "complete" | "evidenc
 export function isDrawn(state: CoreState, job: Job, node: string): boolean {
   return !isTrusted(state, trustOf(state, node)) || state.draw.next() < job.verification.audit;
 }
+
+/** Whether others are to compute such a result of a volunteer's as well. */
+export const needsReplicas = (job: Job, backend: Backend): boolean =>
+  job.verification.redundancy > 1 && certificateOf(job, backend) !== "complete";
 
 /** Draws the grains to compute again; the node that answered could not know them. */
 export function drawAudits(state: CoreState, job: Job, result: Result, partials: Uint8Array, out: Effect[]): void {
@@ -98,6 +103,10 @@ export function onCompared(
     trust.passed = 0;
   }
   result.audits.splice(result.audits.indexOf(audit), 1);
+  if (event.reason === null) {
+    const wrong = `replica: grain ${event.grain} differs from an own node's`;
+    for (const node of settleDisputes(state, result, event.grain)) convictReplica(state, job, node, wrong, now, out);
+  }
   if (result.audits.length === 0 && result.fault !== null) convict(state, job, result, result.fault, now, out);
   else if (result.standing === "provisional") {
     if (event.reason !== null) return;
@@ -111,11 +120,38 @@ export function onCompared(
   }
 }
 
+/** The judge held another's answer against the result. */
+export function onReplica(
+  state: CoreState,
+  event: Extract<CoreEvent, { type: "agreed" }>,
+  now: number,
+  out: Effect[],
+): void {
+  const job = state.jobs.get(event.job);
+  const result = job?.results.get(event.result);
+  if (!job || !result) return;
+  const outcome = onAgreed(state, job, result, event, out);
+  if (outcome === "replicated") settle(state, job, result, now, out);
+  else if (outcome === "disputed") {
+    const grain = event.grain as number;
+    const isInLine = result.audits.some((audit) => audit.grain === grain);
+    if (!isInLine) queueAudits(state, job, result, [grain], null, out);
+  } else if (outcome === "wrong") {
+    const reason = `audit: ${event.reason}`;
+    if (!event.proof) doubt(state, job, result, reason, now, out);
+    else {
+      result.wrong += event.wrong;
+      Object.assign(trustOf(state, result.node), { passed: 0, streak: 0 }).wrongGrains += event.wrong;
+      convict(state, job, result, reason, now, out);
+    }
+  }
+}
+
 /** Passes a verdict once nothing more is to be known about a candidate. */
 export function settle(state: CoreState, job: Job, result: Result, now: number, out: Effect[]): void {
-  if (result.checking || result.audits.length > 0) return;
+  if (result.checking || result.audits.length > 0 || result.replication) return;
   const grounds = groundsOf(job, result);
-  const standing = grounds === "trust" ? "provisional" : "confirmed";
+  const standing = grounds === "trust" || grounds === "replica" ? "provisional" : "confirmed";
   const ranges = standing === "provisional" ? provideGrains(job, result) : confirmGrains(job, result);
   result.grounds = grounds;
   out.push({
@@ -131,7 +167,8 @@ export function settle(state: CoreState, job: Job, result: Result, now: number, 
 function groundsOf(job: Job, result: Result): Result["grounds"] {
   if (result.own) return "own";
   if (certificateOf(job, result.backend) === "complete") return "certificate";
-  return result.passed > 0 ? "audit" : "trust";
+  if (result.passed > 0) return "audit";
+  return result.agreements > 0 ? "replica" : "trust";
 }
 
 /** A result rests on its node's word, for now. */

@@ -82,11 +82,30 @@ function checkBelief(state: CoreState, job: Job): void {
     if (!job.workers.has(node)) fail(job, `does not know that ${node} worked on it`);
     if (isBanned(state, node) && result.grounds !== "certificate") fail(job, `result ${id} is a banned node's`);
   }
+  checkReplication(state, job);
   for (const [node, { left, results }] of job.closing) {
     const open = results.flatMap((id) => job.results.get(id)?.audits ?? []);
     const failed = results.filter((id) => job.results.get(id)?.fault != null).length;
     if (open.length > left || (failed === 0 && open.length !== left)) {
       fail(job, `${left} grains of ${node}'s work are to pass, ${open.length} are in line`);
+    }
+  }
+}
+
+/** Every grain that is replicated is in one place, and the books know the result. */
+function checkReplication(state: CoreState, job: Job): void {
+  for (const { id, lo, hi, replication } of job.results.values()) {
+    if ((state.replicas.get(job.id)?.has(id) ?? false) !== (replication !== null)) {
+      fail(job, `result ${id} is replicated, and in line: ${replication !== null}`);
+    }
+    if (!replication) continue;
+    const { open, leased, agreed, answers, disputes } = replication;
+    const held = [...answers, ...disputes].reduce((sum, range) => sum + range.hi - range.lo, 0);
+    if (open.size + leased.size + held + agreed !== hi - lo) {
+      fail(
+        job,
+        `result ${id}: ${open.size} open, ${leased.size} leased, ${held} answered, ${agreed} agreed of ${hi - lo}`,
+      );
     }
   }
 }
@@ -153,6 +172,8 @@ function checkReplicas(state: CoreState, node: Node): void {
       if (other.job !== lease.job || other.next >= lease.hi || lease.next >= other.hi) continue;
       // The audit of a result that was rejected meanwhile runs out: nothing is compared with it.
       if ([lease, other].some(({ audit }) => audit !== null && !job.results.has(audit))) continue;
+      // An own node's word is its own, however often it is asked.
+      if (node.own && (lease.replica || other.replica)) continue;
       fail(job, `node ${node.id} holds grains twice: leases ${lease.id} and ${other.id}`);
     }
   }

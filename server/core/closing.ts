@@ -3,7 +3,7 @@
  * grains, drawn from all of that work, are computed again on own nodes. When they pass, all of it is confirmed.
  */
 import { queueAudits } from "./audits.ts";
-import type { Effect } from "./events.ts";
+import type { CoreWrite, Effect } from "./events.ts";
 import { confirmGrains } from "./grains.ts";
 import type { CoreState, Job, Result } from "./state.ts";
 import { trustOf } from "./trust.ts";
@@ -81,11 +81,11 @@ function confirmAll(state: CoreState, job: Job, node: string, out: Effect[]): vo
     ids.push(id);
   }
   if (resting.size === 0) job.onTrust.delete(node);
-  out.push({
-    type: "commit",
-    writes: [{ type: "results.confirm", job: job.id, ids, verdict: "trust" }],
-    afterwards: [],
+  const writes = (["trust", "replica"] as const).flatMap((verdict): CoreWrite[] => {
+    const some = ids.filter((id) => job.results.get(id)?.grounds === verdict);
+    return some.length > 0 ? [{ type: "results.confirm", job: job.id, ids: some, verdict }] : [];
   });
+  out.push({ type: "commit", writes, afterwards: [] });
   state.changedJobs.add(job.id);
 }
 

@@ -60,6 +60,18 @@ export type CoreEvent =
   /** `wrong`: grains that were found wrong, at least. */
   | { type: "checked"; job: string; result: number; reason: string | null; wrong?: number }
   | { type: "compared"; job: string; result: number; grain: number; reason: string | null; proof: boolean }
+  /** A replica's answer was held against the result: the first grain that differs, and how many do, at least. */
+  | {
+      type: "agreed";
+      job: string;
+      result: number;
+      lo: number;
+      node: string;
+      grain: number | null;
+      reason: string | null;
+      wrong: number;
+      proof: boolean;
+    }
   | { type: "merged"; job: string; round: number; enough: boolean; preview: unknown }
   | { type: "finished"; job: string; round: number; attempt: number; output: string | null; outputBlob: string | null }
   | { type: "next"; job: string; round: number; attempt: number; next: Round; input: string | null }
@@ -124,7 +136,7 @@ export type CoreWrite =
   /** What is known of an identity changed in a way that must not be lost. */
   | { type: "node.trust"; trust: TrustRecord }
   /** A volunteer's work that is no result of its own: for the ledger. `id` is numbered with the results. */
-  | { type: "work.done"; id: number; message: ResultMessage; node: string; purpose: "audit" | "spare" };
+  | { type: "work.done"; id: number; message: ResultMessage; node: string; purpose: "audit" | "replica" | "spare" };
 
 export type JudgeRequest =
   /** Keeps the partials; answers `checked` where the workload has a check. */
@@ -149,6 +161,18 @@ export type JudgeRequest =
       job: string;
       result: number;
       grain: number;
+      mine: Uint8Array;
+      theirs: Uint8Array;
+      backends: readonly [ResultMessage["backend"], ResultMessage["backend"]];
+    }
+  /** Holds packed partials of [lo, hi), another's, against the result's own; answers `agreed`. */
+  | {
+      type: "agree";
+      job: string;
+      result: number;
+      lo: number;
+      hi: number;
+      node: string;
       mine: Uint8Array;
       theirs: Uint8Array;
       backends: readonly [ResultMessage["backend"], ResultMessage["backend"]];

@@ -4,7 +4,7 @@
  * with thousands of nodes in virtual time, in the simulator.
  */
 import { onBrought } from "./audits.ts";
-import { onChecked, onCompared } from "./belief.ts";
+import { onChecked, onCompared, onReplica } from "./belief.ts";
 import { Draw } from "./draw.ts";
 import type { CoreEvent, CorePorts, Effect } from "./events.ts";
 import { onFail, onRelease } from "./failures.ts";
@@ -42,6 +42,7 @@ export function createState(config: Partial<CoreConfig> = {}, epoch = 1): CoreSt
     ring: [],
     ringAt: 0,
     audits: new Map(),
+    replicas: new Map(),
     hungry: new Set(),
     tail: new Set(),
     copyVersion: 0,
@@ -103,6 +104,9 @@ export function step(state: CoreState, event: CoreEvent, now: number, entropy: n
     case "compared":
       onCompared(state, event, now, out);
       break;
+    case "agreed":
+      onReplica(state, event, now, out);
+      break;
     case "merged":
       onMerged(state, event, now, out);
       break;
@@ -130,7 +134,7 @@ export function step(state: CoreState, event: CoreEvent, now: number, entropy: n
       restoreResult(state, event, now, out);
       break;
     case "brought":
-      onBrought(state, event);
+      onBrought(state, event, out);
       break;
     case "reopen":
       reopenJob(state, event.stored, now, out);

@@ -3,6 +3,7 @@ import type { Backend } from "../../protocol/messages.ts";
 import { auditOf, waitForAuditor } from "./audits.ts";
 import type { CorePorts, Effect } from "./events.ts";
 import { cutGrains, reopenGrains, unleased } from "./grains.ts";
+import { returnReplica } from "./replicas.ts";
 import type { CoreState, Job, Lease, Node } from "./state.ts";
 import { charge, enterTail, refund } from "./turns.ts";
 
@@ -150,6 +151,10 @@ export function endLease(
   }
   const job = state.jobs.get(lease.job);
   if (!job || job.phase === "ended" || job.round !== lease.round) return;
+  if (lease.replica) {
+    returnReplica(state, job, lease);
+    return;
+  }
   if (lease.audit !== null) {
     requeueAudit(state, job, lease.audit, lease.lo);
     return;

@@ -55,6 +55,8 @@ export interface CoreConfig {
   closingShareMax: number;
   /** The grains audited at a job's end fall by half once so many times as many of an identity passed. */
   closingSpan: number;
+  /** Those who compute the same grains, or audit each other, must come from different networks. */
+  distinctNetworks: boolean;
   /** A node that is gone for so long will hardly be back: what rests on its word is audited then. */
   leftMs: number;
   /** So many single wrong grains of one machine are a fault that stays: no more of that kernel on that backend. */
@@ -95,6 +97,7 @@ export const defaultConfig: CoreConfig = {
   newcomerGrains: [1, 16, 16],
   closingShareMax: 1 / 16,
   closingSpan: 4,
+  distinctNetworks: true,
   leftMs: 60_000,
   faultsMax: 2,
   quarantineNodes: 3,

@@ -1,11 +1,12 @@
-/** Which slice goes to whom: audits first on own nodes, then new slices in turn, then copies of the last grains. */
+/** Which slice goes to whom: audits first on own nodes, replicas first on others, then new slices in turn, then copies. */
 import { limits } from "../../protocol/limits.ts";
 import type { Backend } from "../../protocol/messages.ts";
 import { nextInLine } from "./audits.ts";
 import type { CorePorts, Effect } from "./events.ts";
-import { type Assignment, issueLease } from "./leases.ts";
+import { type Assignment, endLease, issueLease } from "./leases.ts";
 import { isQuarantined } from "./quarantine.ts";
 import type { Range } from "./ranges.ts";
+import { mayReplicate, nextReplica } from "./replicas.ts";
 import { claimAhead } from "./rounds.ts";
 import { slotSpeed } from "./speed.ts";
 import type { CoreState, Job, Lease, Node, Submitter } from "./state.ts";
@@ -21,7 +22,8 @@ export function place(state: CoreState, now: number, ports: CorePorts, out: Effe
   let looks = state.hungry.size;
   for (const id of state.hungry) {
     if (looks-- <= 0) break;
-    if (state.ring.length === 0 && state.audits.size === 0 && state.tail.size === 0) return;
+    if (state.ring.length === 0 && state.audits.size === 0 && state.replicas.size === 0 && state.tail.size === 0)
+      return;
     const node = state.nodes.get(id);
     if (!node || node.connection === null || node.draining) {
       state.hungry.delete(id);
@@ -44,7 +46,13 @@ function feed(state: CoreState, node: Node, now: number, ports: CorePorts, out: 
     if (!isHungry(state, node, backend)) continue;
     while (takesMore(state, node, backend)) {
       const assignment =
-        nextAudit(state, node, backend) ?? nextSlice(state, node, backend) ?? nextCopy(state, node, backend, now);
+        nextAudit(state, node, backend) ??
+        // Jobs wait for replicas. Own nodes compute them only where they have nothing else to do.
+        (node.own ? null : replicaFor(state, node, backend)) ??
+        nextSlice(state, node, backend) ??
+        (node.own ? replicaFor(state, node, backend) : null) ??
+        nextCopy(state, node, backend, now) ??
+        slowReplica(state, node, backend, now, out);
       if (!assignment) break;
       issueLease(state, node, backend, assignment, now, ports, out);
       claimAhead(state, assignment.job, out);
@@ -108,6 +116,42 @@ function nextAudit(state: CoreState, node: Node, backend: Backend): Assignment |
   audit.state = "leased";
   const estimateMs = estimate(node, job, backend, 1);
   return { job, lo: grain, hi: grain + 1, estimateMs, audit: result.id, copyOf: null, replaces: null };
+}
+
+function replicaFor(state: CoreState, node: Node, backend: Backend): Assignment | null {
+  if (state.replicas.size === 0) return null;
+  const next = nextReplica(
+    state,
+    node,
+    (job) => misfit(state, node, backend, job) === null,
+    (job) => sliceGrains(state, node, job, backend),
+  );
+  if (!next) return null;
+  const { job, result, lo, hi } = next;
+  const estimateMs = estimate(node, job, backend, hi - lo);
+  return { job, lo, hi, estimateMs, audit: result.id, replica: true, copyOf: null, replaces: null };
+}
+
+/** What a slow or silent node holds as a replica goes to a faster one instead: a third answer would be worth nothing. */
+function slowReplica(state: CoreState, node: Node, backend: Backend, now: number, out: Effect[]): Assignment | null {
+  if (node.copiesSeen === state.copyVersion) return null;
+  let jobs = 0;
+  for (const id of state.replicas.keys()) {
+    if (jobs++ >= 32) break;
+    const job = state.jobs.get(id);
+    if (!job || misfit(state, node, backend, job)) continue;
+    let leases = 0;
+    for (const leaseId of job.leases) {
+      if (leases++ >= 64) break;
+      const lease = state.leases.get(leaseId) as Lease;
+      if (!lease.replica || lease.node === node.id) continue;
+      if (!mayReplicate(state, node, job.results.get(lease.audit as number))) continue;
+      if (!worthCopying(state, job, lease, estimate(node, job, backend, lease.hi - lease.next), now)) continue;
+      endLease(state, lease, null, "replaced", out);
+      return replicaFor(state, node, backend);
+    }
+  }
+  return null;
 }
 
 function nextSlice(state: CoreState, node: Node, backend: Backend): Assignment | null {

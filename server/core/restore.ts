@@ -1,10 +1,11 @@
 /** Rebuilds what the core remembers from the record, after a restart. */
 import type { KernelFiles } from "../../protocol/messages.ts";
-import { certificateOf, drawAudits, isDrawn, rest, settle } from "./belief.ts";
+import { certificateOf, drawAudits, isDrawn, needsReplicas, rest, settle } from "./belief.ts";
 import type { CoreEvent, Effect, NewJob } from "./events.ts";
 import { count, reopenGrains } from "./grains.ts";
 import { createJob } from "./jobs.ts";
 import type { Range } from "./ranges.ts";
+import { startReplicas } from "./replicas.ts";
 import { claimAhead, finishIfComplete, startRound } from "./rounds.ts";
 import type { CoreState, Job, Result } from "./state.ts";
 import { syncRunnable } from "./turns.ts";
@@ -80,6 +81,8 @@ function restoreCoverage(job: Job, record: StoredResult): void {
     standing: record.standing,
     checking: !stands && job.hasCheck,
     audits: [],
+    replication: null,
+    agreements: 0,
     passed: 0,
     wrong: 0,
     fault: null,
@@ -151,6 +154,7 @@ export function restoreResult(
     }
     return;
   }
+  if (!result.own && needsReplicas(job, result.backend)) startReplicas(state, job, result);
   // Who restarts the coordinator cannot choose what is drawn: the same chances as when it arrived.
   if (!result.own && certificateOf(job, result.backend) !== "complete" && isDrawn(state, job, result.node)) {
     drawAudits(state, job, result, event.partials, out);

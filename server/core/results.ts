@@ -2,10 +2,11 @@
 import type { ResultMessage } from "../../protocol/messages.ts";
 import { countPartials, slicePartials } from "../../protocol/partials.ts";
 import { auditOf } from "./audits.ts";
-import { certificateOf, drawAudits, isDrawn, rest } from "./belief.ts";
+import { certificateOf, drawAudits, isDrawn, needsReplicas, rest } from "./belief.ts";
 import type { CorePorts, CoreWrite, Effect } from "./events.ts";
 import { coverGrains } from "./grains.ts";
 import { endLease, removeLease } from "./leases.ts";
+import { nextOfReplica, startReplicas, takeReplica } from "./replicas.ts";
 import { accept, finishIfComplete } from "./rounds.ts";
 import { learnSpeed } from "./speed.ts";
 import type { CoreState, Cost, Job, Lease, Node, Result } from "./state.ts";
@@ -30,7 +31,8 @@ export function takeResult(
   }
   learnSpeed(state, node, job, message);
   if (lease?.audit != null) {
-    takeAudit(state, job, lease, message, connection, out);
+    if (lease.replica) takeReplicated(state, job, node, lease, message, connection, out);
+    else takeAudit(state, job, lease, message, connection, out);
     return;
   }
   const isOver = job.phase === "finishing";
@@ -98,7 +100,8 @@ function coverWith(
   out: Effect[],
 ): void {
   const isDrawnNow = !node.own && certificateOf(job, message.backend) !== "complete" && isDrawn(state, job, node.id);
-  const standing = job.hasCheck || isDrawnNow ? "candidate" : node.own ? "confirmed" : "provisional";
+  const isReplicated = !node.own && needsReplicas(job, message.backend);
+  const standing = job.hasCheck || isDrawnNow || isReplicated ? "candidate" : node.own ? "confirmed" : "provisional";
   const result: Result = {
     id: state.nextResult++,
     lo: message.lo,
@@ -110,6 +113,8 @@ function coverWith(
     standing,
     checking: job.hasCheck,
     audits: [],
+    replication: null,
+    agreements: 0,
     passed: 0,
     wrong: 0,
     fault: null,
@@ -157,6 +162,7 @@ function coverWith(
     ],
     afterwards,
   });
+  if (isReplicated) startReplicas(state, job, result);
   if (isDrawnNow) drawAudits(state, job, result, message.partials, out);
   if (standing === "candidate") {
     // The last grains are here: what else rests on somebody's word need not wait for this one's verdict.
@@ -218,10 +224,38 @@ function workDone(
   state: CoreState,
   node: Node | undefined,
   message: ResultMessage,
-  purpose: "audit" | "spare",
+  purpose: "audit" | "replica" | "spare",
 ): CoreWrite[] {
   if (!node || node.own) return [];
   return [{ type: "work.done", id: state.nextResult++, message, node: node.id, purpose }];
+}
+
+/** What another computed of a result: held against it. */
+function takeReplicated(
+  state: CoreState,
+  job: Job,
+  node: Node,
+  lease: Lease,
+  message: ResultMessage,
+  connection: number,
+  out: Effect[],
+): void {
+  job.stats.spentComputeMs += message.computeMs;
+  spend(state, job, "computed", message.hi - message.lo);
+  const isTaken = takeReplica(job, node, lease, message, connection, out);
+  spend(state, job, isTaken ? "replica" : "waste", message.hi - message.lo);
+  const writes = workDone(state, node, message, "replica");
+  if (writes.length > 0) out.push({ type: "commit", writes, afterwards: [] });
+  if (!isTaken) out.push({ type: "ack", connection, seq: message.seq, rejected: null });
+  else if (!node.own) {
+    job.workers.add(node.id);
+    trustOf(state, node.id).results++;
+  }
+  lease.next = nextOfReplica(job, lease);
+  lease.done = Math.max(lease.done, lease.next - lease.lo);
+  if (lease.next === lease.hi) removeLease(state, lease);
+  state.changedJobs.add(job.id);
+  state.changedNodes.add(node.id);
 }
 
 /** An own node's replay of one grain: held against the volunteer's partial. */

@@ -14,6 +14,7 @@ import type { CoreConfig } from "./limits.ts";
 import type { Suspicion } from "./quarantine.ts";
 import type { JobQueue } from "./queue.ts";
 import type { Coverage, RangeSet } from "./ranges.ts";
+import type { Replication } from "./replicas.ts";
 import type { StandingState } from "./transitions.ts";
 import type { Trust } from "./trust.ts";
 
@@ -123,6 +124,10 @@ export interface Result {
   checking: boolean;
   /** Audits that have not passed. */
   audits: Audit[];
+  /** While others compute it as well. */
+  replication: Replication | null;
+  /** Answers of others that agreed with it. */
+  agreements: number;
   /** Grains that an audit found right, and wrong. */
   passed: number;
   wrong: number;
@@ -334,6 +339,8 @@ export interface CoreState {
   ringAt: number;
   /** Results that wait for an own node to replay a grain, by job; the job served last stands last. */
   audits: Map<string, number[]>;
+  /** Results that others compute as well, by job. */
+  replicas: Map<string, Set<number>>;
   /** Nodes that could take another lease. */
   hungry: Set<string>;
   /** Jobs with leases but nothing left to cut: their last grains may be copied. */

@@ -10,32 +10,67 @@ import type { CoreWrite, Effect } from "./events.ts";
 import { dropGrains } from "./grains.ts";
 import { sendAway } from "./nodes.ts";
 import { suspectClass } from "./quarantine.ts";
+import { forgetWord } from "./replicas.ts";
 import { finishIfComplete, refuseOutput, unaccept } from "./rounds.ts";
 import type { CoreState, Job, Result } from "./state.ts";
 import { kernelKey, type Trust, trustOf, trustRecord } from "./trust.ts";
 
 /** A volunteer's result is proven wrong, in `result.wrong` grains that were looked at. */
 export function convict(state: CoreState, job: Job, result: Result, reason: string, now: number, out: Effect[]): void {
-  const trust = trustOf(state, result.node);
-  const isBan = isLie(state, job, result, trust);
-  trust.passed = 0;
-  trust.taintedAtMs = now;
   const books = new Books(state, reason, out);
+  const isBan = !result.own && isLie(state, job, result, trustOf(state, result.node));
   books.takeBack(job, result);
   // An own node's fault is its own: what else it computed was not computed by a stranger.
   if (result.own) books.close();
-  else {
-    for (const other of state.jobs.values()) books.takeBackAll(other, result.node);
-    if (isBan) ban(state, trust, reason, now);
-    books.close(trust);
-    if (isBan) {
-      out.push({ type: "note", code: "node_banned", message: reason, node: result.node, job: job.id });
-      sendAway(state, result.node, reason, out);
-    } else punish(state, result.node, now);
-    for (const cosigner of trust.cosigners) reaudit(state, cosigner, now, out);
-  }
+  else condemn(state, job, result.node, isBan, books, now, out);
   out.push({ type: "note", code: "result_rejected", message: reason, node: result.node, job: job.id });
   for (const touched of books.jobs) finishIfComplete(state, touched, now, out);
+}
+
+/**
+ * An own node found a result right where this node's replica disagreed. Of replicas nothing is kept that could tell a
+ * flipped bit from a lie, so that nobody is banned for one; but nobody's word counts for more than his answers.
+ */
+export function convictReplica(
+  state: CoreState,
+  job: Job,
+  node: string,
+  reason: string,
+  now: number,
+  out: Effect[],
+): void {
+  const trust = trustOf(state, node);
+  trust.wrongGrains++;
+  trust.streak = 0;
+  const books = new Books(state, reason, out);
+  const isBan = trust.wrongGrains > 2 && trust.wrongGrains > trust.rightGrains;
+  condemn(state, job, node, isBan, books, now, out);
+  out.push({ type: "note", code: "result_rejected", message: reason, node, job: job.id });
+  for (const touched of books.jobs) finishIfComplete(state, touched, now, out);
+}
+
+/** What rests on a node's word is taken back, and whoever agreed with it is looked at. */
+function condemn(
+  state: CoreState,
+  job: Job,
+  node: string,
+  isBan: boolean,
+  books: Books,
+  now: number,
+  out: Effect[],
+): void {
+  const trust = trustOf(state, node);
+  trust.passed = 0;
+  trust.taintedAtMs = now;
+  for (const other of state.jobs.values()) books.takeBackAll(other, node);
+  forgetWord(state, node);
+  if (isBan) ban(state, trust, books.reason, now);
+  books.close(trust);
+  if (isBan) {
+    out.push({ type: "note", code: "node_banned", message: books.reason, node, job: job.id });
+    sendAway(state, node, books.reason, out);
+  } else punish(state, node, now);
+  for (const cosigner of trust.cosigners) reaudit(state, cosigner, now, out);
 }
 
 /** A result is outside its tolerance: it does not count, and its node is tried anew. That proves nothing more. */
@@ -95,7 +130,7 @@ class Books {
 
   constructor(
     private readonly state: CoreState,
-    private readonly reason: string,
+    readonly reason: string,
     private readonly out: Effect[],
   ) {}
 
@@ -111,7 +146,7 @@ class Books {
   takeBack(job: Job, result: Result): void {
     const { state, reason } = this;
     if (result.standing === "provisional") leaveClosing(job, result);
-    dropAudits(result, this.out);
+    dropAudits(state, job, result, this.out);
     const stood = result.standing !== "candidate";
     const grains = dropGrains(state, job, result);
     if (stood) unaccept(state, job, result, grains);

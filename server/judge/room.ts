@@ -46,6 +46,8 @@ export class JudgeRoom {
         return null;
       case "compare":
         return this.#compare(request);
+      case "agree":
+        return this.#agree(request);
       case "finish":
         return this.#finish(request);
     }
@@ -173,6 +175,28 @@ export class JudgeRoom {
     const told = reason === null ? null : `grain ${request.grain}: ${reason}`;
     const { job, result, grain } = request;
     return { type: "compared", job, result, grain, reason: told, proof: belief.kind === "exact" };
+  }
+
+  #agree(request: Extract<JudgeWork, { type: "agree" }>): JudgeAnswer {
+    const { job, result, lo, node, backends } = request;
+    const belief = this.workload.belief(this.open.payload, backends[0], backends[1]);
+    const mine = unpackPartials(request.mine);
+    let grain: number | null = null;
+    let reason: string | null = null;
+    let wrong = 0;
+    for (const [offset, theirs] of unpackPartials(request.theirs).entries()) {
+      let differs: string | null;
+      try {
+        differs = belief.disagreement(mine[offset] ?? new Uint8Array(), theirs);
+      } catch (error) {
+        differs = `malformed partial: ${message(error)}`;
+      }
+      if (differs === null) continue;
+      grain ??= lo + offset;
+      reason ??= `grain ${grain}: ${differs}`;
+      wrong++;
+    }
+    return { type: "agreed", job, result, lo, node, grain, reason, wrong, proof: belief.kind === "exact" };
   }
 
   #finish(request: Extract<JudgeWork, { type: "finish" }>): JudgeAnswer {

@@ -5,7 +5,7 @@
  */
 
 /** What was computed: a result that stands for grains, an audit of another's, or grains that were there already. */
-export type WorkPurpose = "result" | "audit" | "spare";
+export type WorkPurpose = "result" | "audit" | "replica" | "spare";
 export type PostingKind = "grant" | "retract";
 
 export interface Posting {

@@ -243,6 +243,7 @@ export class SimCoordinator {
       case "lease": {
         const { id, ticket, job, round, lo, hi, backend, audit, speculative } = effect.lease;
         if (audit !== null) this.#audits.add(id);
+        if (effect.lease.replica) this.world.count("replica leased");
         if (speculative) this.world.count("copy of last grains");
         const message = { type: "lease" as const, lease: id, ticket, job, round, lo, hi, backend };
         this.#connections.get(effect.connection)?.down({ ...message, deadlineMs: effect.deadlineMs });

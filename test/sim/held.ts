@@ -4,6 +4,7 @@ import type { HeldLease, LeaseMessage } from "../../protocol/messages.ts";
 export interface NodeTraits {
   id: string;
   own: boolean;
+  network: string;
   /** Core-seconds per second of a slot. */
   speed: number;
   slots: number;

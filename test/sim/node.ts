@@ -53,6 +53,8 @@ export class SimNode implements Ends {
       world.coordinator.hello(connection, {
         node: traits.id,
         own: traits.own,
+        // Several share a network, so that some may not compute what others did.
+        network: traits.network,
         session: `${traits.id}#${this.#session}`,
         capabilities,
         preferences: preferences(traits.slots),

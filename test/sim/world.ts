@@ -124,6 +124,7 @@ export class World {
       const node = new SimNode(this, {
         id: `${isOwn ? "own" : "n"}${index}`,
         own: isOwn,
+        network: `network ${index % 40}`,
         speed: isOwn ? random.log(20, 100) : random.log(0.01, 100),
         slots: random.int(isOwn ? 4 : 1, 8),
         latencyMs: random.log(1, 300),
@@ -213,6 +214,7 @@ export class World {
     const left = {
       leases: state.leases.size,
       audits: state.audits.size,
+      replicas: state.replicas.size,
       ring: state.ring.length,
       tail: state.tail.size,
     };
