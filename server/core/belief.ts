@@ -8,7 +8,7 @@
 import type { Backend } from "../../protocol/messages.ts";
 import { auditOf, queueAudits } from "./audits.ts";
 import { closingPassed } from "./closing.ts";
-import type { CoreEvent, Effect } from "./events.ts";
+import type { CoreEvent, CoreWrite, Effect } from "./events.ts";
 import { confirmGrains, provideGrains } from "./grains.ts";
 import { clearClass } from "./quarantine.ts";
 import { onAgreed, settleDisputes } from "./replicas.ts";
@@ -83,7 +83,14 @@ export function onCompared(
   const audit = auditOf(result, event.grain, "comparing");
   if (!job || !result || !audit) return;
   const { answer } = audit;
-  if (answer) out.push({ type: "ack", connection: answer.connection, seq: answer.seq, rejected: null });
+  if (answer) {
+    const { connection, seq, node, own } = answer;
+    const verdict = event.reason === null ? "agrees" : "differs";
+    const told = { kind: "audit", lo: event.grain, hi: event.grain + 1, node, own, verdict } as const;
+    const write: CoreWrite = { type: "audit.done", result: result.id, ...told, reason: event.reason ?? "" };
+    const ack: Effect = { type: "ack", connection, seq, rejected: null };
+    out.push({ type: "commit", writes: [write], afterwards: [ack] });
+  }
   audit.answer = null;
   if (event.reason !== null && !event.proof) {
     doubt(state, job, result, `audit: ${event.reason}`, now, out);

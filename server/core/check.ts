@@ -172,8 +172,8 @@ function checkReplicas(state: CoreState, node: Node): void {
       if (other.job !== lease.job || other.next >= lease.hi || lease.next >= other.hi) continue;
       // The audit of a result that was rejected meanwhile runs out: nothing is compared with it.
       if ([lease, other].some(({ audit }) => audit !== null && !job.results.has(audit))) continue;
-      // An own node's word is its own, however often it is asked.
-      if (node.own && (lease.replica || other.replica)) continue;
+      // An own node's word is its own, however often it is asked: of results that overlap, or as audit and as replica.
+      if (node.own && (lease.replica || other.replica || (lease.audit !== null && other.audit !== null))) continue;
       fail(job, `node ${node.id} holds grains twice: leases ${lease.id} and ${other.id}`);
     }
   }

@@ -131,6 +131,18 @@ export type CoreWrite =
     }
   /** Provisional results that passed with their node's other work. */
   | { type: "results.confirm"; job: string; ids: readonly number[]; verdict: string }
+  /** Grains of a result that another computed, and how they compared. */
+  | {
+      type: "audit.done";
+      result: number;
+      kind: "audit" | "replica";
+      lo: number;
+      hi: number;
+      node: string;
+      own: boolean;
+      verdict: "agrees" | "differs";
+      reason: string;
+    }
   /** The job is open again in `round`: what came after is void. */
   | { type: "job.reopen"; job: string; round: number; revision: number }
   /** What is known of an identity changed in a way that must not be lost. */

@@ -94,12 +94,22 @@ export function nextReplica(
       const cut = replication.open.first(grains(job));
       if (!cut) continue;
       const [lo, hi] = cut;
+      if (!node.own && holds(state, node, job, lo, hi)) continue;
       replication.open.remove(lo, hi);
       replication.leased.add(lo, hi);
       return { job, result, lo, hi };
     }
   }
   return null;
+}
+
+/** Whether the node computes some of these grains already: as the copy of a slice that another result now covers. */
+function holds(state: CoreState, node: Node, job: Job, lo: number, hi: number): boolean {
+  for (const id of node.leases) {
+    const lease = state.leases.get(id);
+    if (lease?.job === job.id && lease.next < hi && lease.hi > lo) return true;
+  }
+  return false;
 }
 
 /** A replica's lease is over: what it did not bring is for others. */
@@ -169,8 +179,11 @@ export function onAgreed(
   const at = replication?.answers.findIndex(({ node, lo }) => node === event.node && lo === event.lo) ?? -1;
   if (!replication || at < 0) return "wait";
   const [answer] = replication.answers.splice(at, 1) as [ReplicaAnswer];
-  out.push({ type: "ack", connection: answer.connection, seq: answer.seq, rejected: null });
-  const { lo, hi, node, own } = answer;
+  const { lo, hi, node, own, connection, seq } = answer;
+  const verdict = event.grain === null ? "agrees" : "differs";
+  const told = { kind: own ? "audit" : "replica", lo, hi, node, own, verdict, reason: event.reason ?? "" } as const;
+  const ack: Effect = { type: "ack", connection, seq, rejected: null };
+  out.push({ type: "commit", writes: [{ type: "audit.done", result: result.id, ...told }], afterwards: [ack] });
   if (event.grain !== null) {
     if (own) return "wrong";
     replication.disputes.push({ grain: event.grain, node, lo, hi });

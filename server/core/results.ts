@@ -280,7 +280,8 @@ function takeAudit(
     return;
   }
   audit.state = "comparing";
-  audit.answer = { connection, seq: message.seq };
+  const own = state.nodes.get(lease.node)?.own ?? false;
+  audit.answer = { connection, seq: message.seq, node: lease.node, own };
   out.push({
     type: "judge",
     request: {

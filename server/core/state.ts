@@ -101,7 +101,7 @@ export interface Audit {
   partial: Uint8Array | null;
   state: "bringing" | "queued" | "leased" | "comparing";
   /** The auditor's message, acknowledged with the verdict. */
-  answer: { connection: number; seq: number } | null;
+  answer: { connection: number; seq: number; node: string; own: boolean } | null;
 }
 
 /** The unaudited work of one node in a job, tested as one. */

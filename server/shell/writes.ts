@@ -39,6 +39,10 @@ export function toWrite(
       return insertResult(write, state.epoch);
     case "result.verdict":
       return write;
+    case "audit.done": {
+      const { type: _, reason, ...audit } = write;
+      return { type: "audit.insert", audit: { ...audit, reason: reason.slice(0, 300), atMs: Date.now() } };
+    }
     case "results.confirm":
       return { type: "results.confirm", ids: write.ids, verdict: write.verdict };
     case "job.reopen": {

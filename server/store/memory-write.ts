@@ -59,6 +59,11 @@ export function applyWrite(record: MemoryRecord, write: Write, epoch: number): U
     case "posting.insert":
       record.stored(write.posting.job);
       return record.ledger.apply(write, record.nodes);
+    case "audit.insert":
+      if (!record.results.has(write.audit.result)) {
+        throw new StoreError("refused", `There is no result ${write.audit.result} in the record.`);
+      }
+      return record.ledger.apply(write, record.nodes);
     case "receipt.append":
       record.stored(write.receipt.job);
       return record.ledger.apply(write, record.nodes);

@@ -40,6 +40,15 @@ export class MemoryStore implements Store {
     creditSums: async (...args) => this.#read((ledger) => ledger.creditSums(...args)),
     postings: async (...args) => this.#read((ledger) => ledger.postingsOf(...args)),
     volunteers: async () => this.#read((ledger) => [...ledger.volunteers.values()]),
+    audits: async (job, round) => {
+      this.#assertOpen();
+      const { results, ledger } = this.record;
+      const isOf = ({ result }: { result: number }): boolean => {
+        const of = results.get(result)?.result;
+        return of?.job === job && of.round === round;
+      };
+      return structuredClone(ledger.audits.filter(isOf));
+    },
     lastReceipt: async () => this.#read((ledger) => ledger.receipts.at(-1) ?? null),
     receiptOf: async (job) =>
       this.#read((ledger) => ledger.receipts.findLast((receipt) => receipt.job === job) ?? null),

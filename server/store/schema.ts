@@ -112,6 +112,11 @@ const migrations = [
   CREATE INDEX jobs_unsealed ON jobs (finished_at) WHERE state = 'completed' AND sealed_at IS NULL;
   CREATE TABLE contributions (node INTEGER NOT NULL, job INTEGER NOT NULL, PRIMARY KEY (node, job)) WITHOUT ROWID;
   CREATE INDEX contributions_job ON contributions (job);
+  CREATE TABLE audits (
+    result INTEGER NOT NULL, kind TEXT NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL, node INTEGER NOT NULL,
+    own INTEGER NOT NULL, verdict TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL
+  );
+  CREATE INDEX audits_result ON audits (result);
   `,
 ];
 

@@ -50,6 +50,7 @@ const methods: Record<string, (...args: never[]) => unknown> = {
   creditSums: (afterMs: number, untilMs: number) => opened().ledger.creditSums(afterMs, untilMs),
   postings: (volunteer: string, untilMs: number, limit: number) => opened().ledger.postings(volunteer, untilMs, limit),
   volunteers: () => opened().ledger.volunteers(),
+  audits: (job: string, round: number) => opened().ledger.audits(job, round),
   lastReceipt: () => opened().ledger.lastReceipt(),
   receiptOf: (job: string) => opened().ledger.receiptOf(job),
   receipts: (after: number, limit: number) => opened().ledger.receipts(after, limit),

@@ -44,6 +44,7 @@ export class SqliteStore implements Store {
     creditSums: (...args) => this.#call("creditSums", ...args) as ReturnType<LedgerReader["creditSums"]>,
     postings: (...args) => this.#call("postings", ...args) as ReturnType<LedgerReader["postings"]>,
     volunteers: () => this.#call("volunteers") as ReturnType<LedgerReader["volunteers"]>,
+    audits: (...args) => this.#call("audits", ...args) as ReturnType<LedgerReader["audits"]>,
     lastReceipt: () => this.#call("lastReceipt") as ReturnType<LedgerReader["lastReceipt"]>,
     receiptOf: (job) => this.#call("receiptOf", job) as ReturnType<LedgerReader["receiptOf"]>,
     receipts: (...args) => this.#call("receipts", ...args) as ReturnType<LedgerReader["receipts"]>,

@@ -95,6 +95,9 @@ export class Record {
           result.verdict = write.verdict;
         }
         return;
+      case "audit.done":
+        if (!this.results.has(write.result)) throw new Error(`record: an audit of result ${write.result}, not there`);
+        return;
       case "node.trust":
         this.trust.set(write.trust.node, structuredClone(write.trust));
         return;

@@ -80,6 +80,7 @@ export class SabotageRecord {
         return;
       case "round.insert":
       case "work.done":
+      case "audit.done":
         return;
     }
   }
