@@ -28,7 +28,9 @@ export function reopenJob(state: CoreState, stored: StoredJob, now: number, out:
     ...tainted.map((result): CoreWrite => {
       const { banned } = state.trust.get(result.node) ?? {};
       const verdict = `taken back: ${banned?.reason ?? "another result of this node was wrong"}`.slice(0, 300);
-      return { type: "result.verdict", id: result.id, standing: "retracted", verdict };
+      // A search that had enough ends with candidates that nobody judged.
+      const standing = result.standing === "candidate" ? "rejected" : "retracted";
+      return { type: "result.verdict", id: result.id, standing, verdict };
     }),
   ];
   out.push({ type: "commit", writes, afterwards: [{ type: "retracted", job: id, revision: job.revision }] });
