@@ -167,12 +167,20 @@ export interface Round {
   input: Uint8Array | null;
 }
 
+/** Independent trials with one probability of success: a node's are held against the pool's by chi-square. */
+export interface Counts {
+  trials: number;
+  successes: number;
+}
+
 export interface Host<Payload = unknown, Partial = unknown, Output = unknown> {
   decode(payload: Payload, partial: Uint8Array): Partial;
   /** Certificate: recomputes what the partial of tasks lo..hi claims. `null` when it holds, else the reason. */
   check?(payload: Payload, round: number, lo: number, hi: number, partial: Partial): string | null;
   /** Associative: merge(run[a,b), run[b,c)) = run[a,c). */
   merge(a: Partial, b: Partial): Partial;
+  /** What was observed, where a node's observations should be distributed like everybody's. */
+  counts?(payload: Payload, merged: Partial): Counts;
   /** Whether a verified prefix of the range is enough; any verified hit of a search is, wherever it lies. */
   enough?(payload: Payload, merged: Partial): boolean;
   /** "prefix" (default): `enough` sees the longest verified prefix. "any": it sees each verified result alone. */

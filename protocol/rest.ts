@@ -245,6 +245,8 @@ export const networkStatusSchema = z
   .meta({ id: "NetworkStatus" });
 export type NetworkStatus = z.infer<typeof networkStatusSchema>;
 
+const boundedSchema = z.object({ default: z.number(), min: z.number(), max: z.number() });
+
 export const workloadTypeSchema = z
   .object({
     type: z.string(),
@@ -254,6 +256,12 @@ export const workloadTypeSchema = z
     /** JSON Schema of the payload. */
     payload_schema: z.unknown(),
     examples: z.array(z.object({ title: z.string(), payload: z.unknown() })),
+    /** How results are believed, and what a submitter may ask for. */
+    verification: z.object({
+      methods: z.array(z.enum(["certificate", "exact", "tolerance", "statistical"])).readonly(),
+      audit: boundedSchema,
+      redundancy: boundedSchema,
+    }),
     kernel: z.string(),
     /** Kernel files by role; each is served at /k/<sha256>. */
     files: z.record(z.string(), z.object({ sha256: z.string(), bytes: z.number() })),

@@ -72,7 +72,8 @@ export type CoreEvent =
       wrong: number;
       proof: boolean;
     }
-  | { type: "merged"; job: string; round: number; enough: boolean; preview: unknown }
+  /** `outlier`: a node whose observations are not distributed like the others'. */
+  | { type: "merged"; job: string; round: number; enough: boolean; preview: unknown; outlier?: string }
   | { type: "finished"; job: string; round: number; attempt: number; output: string | null; outputBlob: string | null }
   | { type: "next"; job: string; round: number; attempt: number; next: Round; input: string | null }
   | { type: "judge.failed"; job: string; message: string }
@@ -162,8 +163,15 @@ export type JudgeRequest =
       partials: Uint8Array;
       check: boolean;
     }
-  /** Merges what `result` stands for; answers `merged`. */
-  | { type: "merge"; job: string; round: number; result: number; ranges: readonly (readonly [number, number])[] }
+  /** Merges what `result` stands for; answers `merged`. `node` is null for an own one. */
+  | {
+      type: "merge";
+      job: string;
+      round: number;
+      result: number;
+      node: string | null;
+      ranges: readonly (readonly [number, number])[];
+    }
   | { type: "drop"; job: string; result: number }
   /** Takes back what the results stood for; answers `merged`. */
   | { type: "unmerge"; job: string; round: number; results: readonly number[] }

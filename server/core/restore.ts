@@ -6,7 +6,7 @@ import { count, reopenGrains } from "./grains.ts";
 import { createJob } from "./jobs.ts";
 import type { Range } from "./ranges.ts";
 import { startReplicas } from "./replicas.ts";
-import { claimAhead, finishIfComplete, startRound } from "./rounds.ts";
+import { claimAhead, finishIfComplete, mergeRequest, startRound } from "./rounds.ts";
 import type { CoreState, Job, Result } from "./state.ts";
 import { syncRunnable } from "./turns.ts";
 
@@ -150,7 +150,7 @@ export function restoreResult(
     const ranges: Range[] = job.coverage.of(result.lo, result.hi, result.id);
     if (job.judged) {
       result.merged = true;
-      out.push({ type: "judge", request: { type: "merge", job: job.id, round: job.round, result: result.id, ranges } });
+      out.push({ type: "judge", request: mergeRequest(job, result, ranges) });
     }
     return;
   }

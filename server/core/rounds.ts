@@ -2,14 +2,24 @@
 import { grainsOf } from "../../kernels/contract.ts";
 import type { Reason } from "../../protocol/rest.ts";
 import { forgetAudits } from "./audits.ts";
-import { closeJob } from "./closing.ts";
-import type { CoreEvent, CoreWrite, Effect } from "./events.ts";
+import { closeJob, closeWork } from "./closing.ts";
+import type { CoreEvent, CoreWrite, Effect, JudgeRequest } from "./events.ts";
 import { reopenGrains } from "./grains.ts";
 import { endLease, removeLease } from "./leases.ts";
 import type { Range } from "./ranges.ts";
 import { Coverage, RangeSet } from "./ranges.ts";
 import type { CoreState, Job, Result } from "./state.ts";
+import { trustOf } from "./trust.ts";
 import { syncRunnable } from "./turns.ts";
+
+export const mergeRequest = (job: Job, result: Result, ranges: readonly Range[]): JudgeRequest => ({
+  type: "merge",
+  job: job.id,
+  round: job.round,
+  result: result.id,
+  node: result.own ? null : result.node,
+  ranges,
+});
 
 /** A result counts, provisionally or for good: count it, and merge it. Follow with `finishIfComplete`. */
 export function accept(state: CoreState, job: Job, result: Result, ranges: readonly Range[], out: Effect[]): void {
@@ -18,7 +28,7 @@ export function accept(state: CoreState, job: Job, result: Result, ranges: reado
   count(state, job, result, grains);
   if (!job.judged) return;
   result.merged = true;
-  out.push({ type: "judge", request: { type: "merge", job: job.id, round: job.round, result: result.id, ranges } });
+  out.push({ type: "judge", request: mergeRequest(job, result, ranges) });
 }
 
 /** What counted does not any more. */
@@ -111,9 +121,26 @@ export function onMerged(
   if (!job || job.round !== event.round || job.phase === "ended") return;
   job.preview = event.preview;
   state.changedJobs.add(job.id);
+  if (event.outlier !== undefined) lookAt(state, job, event.outlier, out);
   if (job.phase !== "running" && job.phase !== "queued") return;
   if (event.enough !== job.enough) setEnough(state, job, event.enough, out);
   if (job.enough) finishIfComplete(state, job, now, out);
+}
+
+/** A node stands out of the pool: that is no proof, but from now on all that it answers is audited. */
+function lookAt(state: CoreState, job: Job, node: string, out: Effect[]): void {
+  const trust = trustOf(state, node);
+  trust.passed = 0;
+  trust.streak = 0;
+  state.changedTrust.add(node);
+  out.push({
+    type: "note",
+    code: "node_outlier",
+    message: "not distributed like the others' (chi-square)",
+    node,
+    job: job.id,
+  });
+  if (job.phase === "running" || job.phase === "queued") closeWork(state, job, node, out);
 }
 
 /** Nothing more is cut of what is enough; and it is cut again where something of that was taken back. */

@@ -1,6 +1,8 @@
 /** What a judge thread does for one job: checks certificates, merges verified partials, makes the output. */
+
 import { grainTasks, type Host, type Workload } from "../../kernels/contract.ts";
 import { unpackPartials } from "../../protocol/partials.ts";
+import { Crowd } from "./crowd.ts";
 import type { JudgeAnswer, JudgeOpen, JudgeWork } from "./messages.ts";
 
 interface Held {
@@ -19,7 +21,8 @@ export class JudgeRoom {
   /** Results with a fault that the core was told of. */
   readonly #malformed = new Set<number>();
   /** What each result stands for, merged: taking one back joins the others anew. */
-  readonly #pieces = new Map<number, Segment[]>();
+  readonly #pieces = new Map<number, { node: string | null; segments: Segment[] }>();
+  readonly #crowd = new Crowd();
   /** Results with a hit, in a search. */
   readonly #hits = new Set<number>();
   /** The pieces, joined where they touch: disjoint and sorted. */
@@ -101,25 +104,35 @@ export class JudgeRoom {
       pieces.push(piece);
       this.#insert(piece);
     }
-    this.#pieces.set(request.result, pieces);
+    this.#pieces.set(request.result, { node: request.node, segments: pieces });
     this.#held.delete(request.result);
-    return this.#merged(request.job, request.round);
+    this.#observe(request.node, pieces, 1);
+    const answer = this.#merged(request.job, request.round);
+    if (request.node === null || !this.#crowd.standsOut(request.node)) return answer;
+    return { ...answer, outlier: request.node };
+  }
+
+  #observe(node: string | null, pieces: readonly Segment[], sign: 1 | -1): void {
+    if (!this.host.counts) return;
+    for (const { merged } of pieces) this.#crowd.add(node, this.host.counts(this.open.payload, merged), sign);
   }
 
   #unmerge(request: Extract<JudgeWork, { type: "unmerge" }>): JudgeAnswer {
     for (const result of request.results) {
+      const taken = this.#pieces.get(result);
+      if (taken) this.#observe(taken.node, taken.segments, -1);
       this.#pieces.delete(result);
       this.#malformed.delete(result);
       this.#hits.delete(result);
     }
     this.#segments = [];
     // In order, so that each joins the one before.
-    const left = [...this.#pieces.values()].flat().sort((a, b) => a.lo - b.lo);
+    const left = [...this.#pieces.values()].flatMap(({ segments }) => segments).sort((a, b) => a.lo - b.lo);
     for (const piece of left) this.#insert(piece);
     return this.#merged(request.job, request.round);
   }
 
-  #merged(job: string, round: number): JudgeAnswer {
+  #merged(job: string, round: number): Extract<JudgeAnswer, { type: "merged" }> {
     const prefix = this.#segments[0];
     const enough =
       this.host.enoughOn === "any"

@@ -21,6 +21,11 @@ export const fakeTypes: WorkloadType[] = [
     family: { id: "simulation", title: "Simulation", summary: "Science by sampling.", opt_in: false },
     payload_schema: z.toJSONSchema(z.object({ iterations: z.number().int().min(1).default(1000) })),
     examples: [{ title: "Pi, it's simple", payload: { iterations: 1000, note: "it's" } }],
+    verification: {
+      methods: ["exact"],
+      audit: { default: 0.1, min: 0.05, max: 1 },
+      redundancy: { default: 1, min: 1, max: 3 },
+    },
     kernel: "0".repeat(64),
     files: { "wasm-simd": { sha256: "0".repeat(64), bytes: 1 } },
     backends: ["wasm", "webgpu"],
