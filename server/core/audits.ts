@@ -40,7 +40,7 @@ export function onBrought(state: CoreState, event: Extract<CoreEvent, { type: "b
   const job = state.jobs.get(event.job);
   const result = job?.results.get(event.result);
   if (!job || !result) return;
-  compareReplicas(job, result, event.partials, out);
+  compareReplicas(state, job, result, event.partials, out);
   for (const audit of result.audits) {
     if (audit.state !== "bringing") continue;
     audit.partial = partialOf(result, audit.grain, event.partials);

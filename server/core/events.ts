@@ -196,6 +196,8 @@ export type JudgeRequest =
       mine: Uint8Array;
       theirs: Uint8Array;
       backends: readonly [ResultMessage["backend"], ResultMessage["backend"]];
+      /** Both are of one determinism class: what is within the tolerance must be the same, or an own node decides. */
+      oneClass: boolean;
     }
   /** Answers `finished` or `next`. */
   | { type: "finish"; job: string; round: number; attempt: number }

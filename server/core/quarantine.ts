@@ -19,8 +19,14 @@ const classesMax = 1_000;
 /** Version numbers come and go; what a driver gets wrong stays for a while. */
 export function classOf(node: Node, job: Job, backend: Result["backend"]): string {
   const { kind, software, gpu } = node.capabilities;
-  const chip = backend === "webgpu" && gpu ? `${gpu.vendor}/${gpu.architecture}` : "";
+  const chip = backend === "webgpu" && gpu ? `${gpu.vendor}/${gpu.architecture}/${gpu.determinismClass ?? ""}` : "";
   return `${kernelKey(job, backend)}|${kind}|${software.slice(0, 100)}|${chip.slice(0, 100)}`;
+}
+
+/** Whether two nodes' GPUs may be expected to give the same bits. */
+export function isOneClass(a: Node | undefined, b: Node | undefined): boolean {
+  const one = a?.capabilities.gpu?.determinismClass;
+  return one != null && one === b?.capabilities.gpu?.determinismClass;
 }
 
 function suspicionOf(state: CoreState, key: string): Suspicion {

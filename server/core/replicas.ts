@@ -7,6 +7,7 @@
 import type { Backend, ResultMessage } from "../../protocol/messages.ts";
 import { slicePartials } from "../../protocol/partials.ts";
 import type { CoreEvent, Effect } from "./events.ts";
+import { isOneClass } from "./quarantine.ts";
 import { RangeSet } from "./ranges.ts";
 import type { CoreState, Job, Lease, Node, Result } from "./state.ts";
 import { cosign, trustOf } from "./trust.ts";
@@ -152,7 +153,7 @@ export function nextOfReplica(job: Job, lease: Lease): number {
 }
 
 /** The result's partials are here: every answer that waited is held against them. */
-export function compareReplicas(job: Job, result: Result, partials: Uint8Array, out: Effect[]): void {
+export function compareReplicas(state: CoreState, job: Job, result: Result, partials: Uint8Array, out: Effect[]): void {
   for (const answer of result.replication?.answers ?? []) {
     if (answer.state !== "bringing") continue;
     answer.state = "comparing";
@@ -160,7 +161,9 @@ export function compareReplicas(job: Job, result: Result, partials: Uint8Array, 
     const theirs = slicePartials(partials, lo - result.lo, hi - result.lo);
     const backends = [backend, result.backend] as const;
     const request = { type: "agree", job: job.id, result: result.id, lo, hi, node, mine: answer.partials } as const;
-    out.push({ type: "judge", request: { ...request, theirs, backends } });
+    const bothGpu = backend === "webgpu" && result.backend === "webgpu";
+    const oneClass = bothGpu && isOneClass(state.nodes.get(node), state.nodes.get(result.node));
+    out.push({ type: "judge", request: { ...request, theirs, backends, oneClass } });
   }
 }
 

@@ -200,7 +200,11 @@ export class JudgeRoom {
     for (const [offset, theirs] of unpackPartials(request.theirs).entries()) {
       let differs: string | null;
       try {
-        differs = belief.disagreement(mine[offset] ?? new Uint8Array(), theirs);
+        const bytes = mine[offset] ?? new Uint8Array();
+        differs = belief.disagreement(bytes, theirs);
+        if (differs === null && request.oneClass && Buffer.compare(bytes, theirs) !== 0) {
+          differs = "other bits from a GPU of the same determinism class";
+        }
       } catch (error) {
         differs = `malformed partial: ${message(error)}`;
       }
