@@ -88,6 +88,10 @@ const flags = {
   "no-open": { type: "boolean", help: "Do not open the browser at the first start" },
   service: { type: "boolean", help: "Run as a service: no keyless access from this machine" },
   "seal-days": { type: "string", help: "Days until a finished job's results are final (QUEZTL_SEAL_DAYS; default 7)" },
+  "one-network": {
+    type: "boolean",
+    help: "Let identities of one network compute the same grains, as in a laboratory (QUEZTL_ONE_NETWORK=1)",
+  },
   "new-identities": {
     type: "string",
     help: `New volunteers taken from one network in an hour (QUEZTL_NEW_IDENTITIES; default ${newIdentitiesDefault})`,
@@ -146,6 +150,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
     synchronous: env.QUEZTL_TEST_SYNCHRONOUS === "OFF" ? "OFF" : "FULL",
     core: {
       signResults: env.QUEZTL_SIGN_RESULTS !== "0",
+      distinctNetworks: values["one-network"] !== true && env.QUEZTL_ONE_NETWORK !== "1",
       ...(env.QUEZTL_TEST_TIMING === "fast" ? fastTiming : {}),
     },
   };
