@@ -25,9 +25,11 @@ export interface Target {
   dollarsPerDayMax: number | null;
 }
 
-/** A person's wish: at least so many until then. */
-export interface ManualFloor {
-  nodes: number;
+/** A person's wish: at least, and at most, so many until then. Within maximum and budget all the same. */
+export interface Manual {
+  atLeast: number;
+  /** Null: no ceiling of its own. */
+  atMost: number | null;
   untilMs: number;
   by: string;
 }
@@ -73,7 +75,7 @@ export interface InstanceRow {
   offering: Offering;
   /** The provider's id; null until known. */
   cloudId: string | null;
-  /** The node that joined with its token. */
+  /** The node that joined with its token, known or not which instance it is on. */
   node: string | null;
   createdAtMs: number;
   stateAtMs: number;
@@ -128,6 +130,7 @@ export interface Volunteer {
 export interface InstanceNode {
   node: string;
   online: boolean;
+  lastSeenMs: number;
   /** Leases held. */
   leases: number;
   /** Since when it holds none; null while it holds some. */
@@ -157,7 +160,7 @@ export interface Observation {
   offerings: readonly Offering[];
   /** What the provider lists, when it was asked anew since the last decision; else null. */
   listing: { atMs: number; instances: readonly CloudInstance[] } | null;
-  manual: ManualFloor | null;
+  manual: Manual | null;
   /** Spent today (UTC) so far. */
   dollarsToday: number;
 }
@@ -175,6 +178,8 @@ export type Action =
   | { type: "sweep"; cloudId: string; reason: Reason }
   /** An instance of an order of ours whose reply was lost: the row takes its id. */
   | { type: "adopt"; instance: string; cloudId: string; launchedAtMs: number; offering: string | null; reason: Reason }
+  /** An order of unknown outcome of which nothing came, and nothing is wanted. */
+  | { type: "abandon"; instance: string; reason: Reason }
   /** No trace is left. */
   | { type: "gone"; instance: string; reason: Reason }
   | { type: "missed"; instance: string; misses: number; reason: Reason };
