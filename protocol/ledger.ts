@@ -102,6 +102,28 @@ export const receiptSchema = z
   .meta({ id: "Receipt" });
 export type Receipt = z.infer<typeof receiptSchema>;
 
+/** One grain as its node answered it, with the proof that the answer is under the root that the node signed. */
+export const grainProofSchema = z
+  .object({
+    type: z.literal("queztl.grain.v1"),
+    task_id: z.string(),
+    kernel: z.string(),
+    round: z.number(),
+    grain: z.number(),
+    result: z.number(),
+    node_id: z.string(),
+    public_key: z.string(),
+    signed: receiptRangeSchema.shape.signed,
+    /** The grain's partial, as its bytes are. */
+    partial: z.string(),
+    /** Inclusion proof (RFC 6962) of leaf `grain - signed.lo` among `signed.hi - signed.lo`, from the leaf up. */
+    proof: z.array(hex(32)),
+  })
+  .meta({ id: "GrainProof" });
+export type GrainProof = z.infer<typeof grainProofSchema>;
+
+export const grainQuerySchema = z.object({ round: z.coerce.number().int().min(0).default(0) });
+
 export const receiptQuerySchema = z.object({
   /** Only the range that holds this grain, with its proof. */
   grain: z.coerce.number().int().min(0).optional(),

@@ -124,6 +124,13 @@ describe("a result's root", () => {
     const lie = grainLeaf(833, Uint8Array.of(9, 9), sha256);
     expect(verifyInclusion(lie, 333, 1_000, proof, root, sha256)).toBe(false);
   });
+  it("is that of a tree of its grains' leaves, whatever their number", () => {
+    for (let size = 0; size <= 70; size++) {
+      const partials = Array.from({ length: size }, (_, index) => new Uint8Array(index % 5).fill(index));
+      const leaves = partials.map((partial, index) => grainLeaf(1_000_000 + index, partial, sha256));
+      expect(hex(resultRoot(1_000_000, packPartials(partials), sha256))).toBe(hex(merkleRoot(leaves, sha256)));
+    }
+  });
   it("is refused for malformed partials", () => {
     expect(() => resultRoot(0, Uint8Array.of(9, 0, 1), sha256)).toThrow(RangeError);
   });

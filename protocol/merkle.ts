@@ -7,7 +7,7 @@
  * the result, and any one of them can be shown later with some 32 bytes for each doubling of the result's length.
  */
 import { limits } from "./limits.ts";
-import { eachPartial } from "./partials.ts";
+import { countPartials, eachPartial } from "./partials.ts";
 
 /** SHA-256 of some bytes, now: the caller brings the fastest there is where it runs. */
 export type Sha256 = (bytes: Uint8Array) => Uint8Array;
@@ -73,11 +73,48 @@ export function merkleRoot(leaves: Iterable<Uint8Array>, sha256: Sha256): Uint8A
 }
 
 /** The root that a node signs: over the packed partials of grains from `lo` on. Throws RangeError on malformed ones. */
-export function resultRoot(lo: number, partials: Uint8Array, sha256: Sha256): Uint8Array {
-  const tree = new MerkleRoot(sha256);
-  let grain = lo;
-  for (const partial of eachPartial(partials)) tree.add(grainLeaf(grain++, partial, sha256));
-  return tree.root;
+export const resultRoot = (lo: number, partials: Uint8Array, sha256: Sha256): Uint8Array =>
+  resultRootInto(lo, partials, (bytes, into, at) => into.set(sha256(bytes), at));
+
+/** As SHA-256, with the hash written to `into` at `at`: what checks many results makes no object for each hash. */
+export type HashInto = (bytes: Uint8Array, into: Uint8Array, at: number) => void;
+
+/**
+ * `resultRoot`, level by level in one buffer. Neighbours are paired and an odd one is handed up as it is, which gives
+ * the same tree as splitting at powers of two.
+ */
+export function resultRootInto(lo: number, partials: Uint8Array, hashInto: HashInto): Uint8Array {
+  const count = countPartials(partials);
+  if (count < 0) throw new RangeError("malformed packed partials");
+  const level = new Uint8Array(Math.max(1, count) * hashBytes);
+  if (count === 0) hashInto(new Uint8Array(0), level, 0);
+  hashLeaves(lo, partials, hashInto, level);
+  const pair = new Uint8Array(1 + 2 * hashBytes);
+  pair[0] = 1;
+  for (let size = count; size > 1; size = Math.ceil(size / 2)) {
+    for (let index = 0; index + 1 < size; index += 2) {
+      pair.set(level.subarray(index * hashBytes, (index + 2) * hashBytes), 1);
+      hashInto(pair, level, (index / 2) * hashBytes);
+    }
+    if (size % 2 === 1) level.copyWithin(((size - 1) / 2) * hashBytes, (size - 1) * hashBytes, size * hashBytes);
+  }
+  return level.slice(0, hashBytes);
+}
+
+function hashLeaves(lo: number, partials: Uint8Array, hashInto: HashInto, level: Uint8Array): void {
+  let leaf = new Uint8Array(0);
+  let index = 0;
+  for (const partial of eachPartial(partials)) {
+    if (leaf.length !== 5 + partial.length) leaf = new Uint8Array(5 + partial.length);
+    const grain = lo + index;
+    leaf[1] = grain >>> 24;
+    leaf[2] = grain >>> 16;
+    leaf[3] = grain >>> 8;
+    leaf[4] = grain;
+    leaf.set(partial, 5);
+    hashInto(leaf, level, index * hashBytes);
+    index++;
+  }
 }
 
 /** Hashes beside the way from a leaf to the root, from the leaf up. */

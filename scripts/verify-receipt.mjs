@@ -9,12 +9,13 @@ const usage = `Usage: npm run verify-receipt -- FILE [options]
   --key HEX         the coordinator's public key, as you know it (GET /api/v1.2/receipts/key)
   --output FILE     the job's result: the answer of GET .../result, or the bytes of its output
   --previous FILE   the receipt before this one in the chain
+  --grain FILE      one grain's answer (GET .../grain/N), to be held against the receipt
   --extract         the file holds some of the ranges only; their proofs are checked
   --json            print the verdict as JSON`;
 
 /**
  * @typedef {{ name: string, holds: boolean, detail: string }} Check
- * @typedef {{ key?: string, output?: Uint8Array, previous?: unknown, extract?: boolean }} Options
+ * @typedef {{ key?: string, output?: Uint8Array, previous?: unknown, grain?: unknown, extract?: boolean }} Options
  * @typedef {Record<string, any>} Fields what was parsed from JSON, looked at field by field
  */
 
@@ -30,9 +31,10 @@ export async function main(args) {
     else if (arg === "--key") options.key = value;
     else if (arg === "--output") options.output = await readFile(value);
     else if (arg === "--previous") options.previous = JSON.parse(await readFile(value, "utf8"));
+    else if (arg === "--grain") options.grain = JSON.parse(await readFile(value, "utf8"));
     else if (!arg.startsWith("-") && options.file === undefined) options.file = arg;
     else return refuse(`What is ${arg}?`);
-    if (["--key", "--output", "--previous"].includes(arg)) index++;
+    if (["--key", "--output", "--previous", "--grain"].includes(arg)) index++;
   }
   if (options.file === undefined) return refuse("Which file?");
   const text = await readFile(options.file, "utf8");
@@ -82,6 +84,7 @@ export function verifyReceipt(receipt, options = {}) {
   if (options.extract) checks.push(said("coverage", null, `not checked: the file is an extract`));
   else checks.push(coverageCheck(receipt), countsCheck(receipt));
   if (options.previous !== undefined) checks.push(previousCheck(statement, /** @type {Fields} */ (options.previous)));
+  if (options.grain !== undefined) checks.push(grainCheck(receipt, /** @type {Fields} */ (options.grain)));
   if (options.output !== undefined) checks.push(outputCheck(statement, options.output));
   return checks;
 }
@@ -231,6 +234,27 @@ function previousCheck(statement, previous) {
   const hash = sha256(Buffer.from(canonical(previous.statement))).toString("hex");
   const follows = statement.previous === hash && statement.sequence === previous.statement?.sequence + 1;
   return said("previous", follows ? null : "it does not follow the receipt given", `it follows ${hash}`);
+}
+
+/** The grain is in a result that the receipt rests on, and its node signed it. @param {Fields} receipt @param {Fields} of */
+function grainCheck({ statement, ranges }, of) {
+  /** @param {string} why */
+  const not = (why) => said("grain", why, "");
+  if (of.type !== "queztl.grain.v1" || typeof of.partial !== "string")
+    return not("the file given is no grain's answer");
+  if (of.task_id !== statement.job.task_id) return not(`it is of job ${of.task_id}`);
+  const found = ranges.find(
+    (/** @type {Fields} */ { range }) => range.round === of.round && range.lo <= of.grain && of.grain < range.hi,
+  );
+  if (found === undefined) return not(`no range of round ${of.round} holds grain ${of.grain}`);
+  const { node_id, signed } = found.range;
+  const index = Buffer.alloc(4);
+  index.writeUInt32BE(of.grain);
+  const leaf = sha256(Buffer.concat([Buffer.of(0), index, Buffer.from(of.partial, "hex")]));
+  const holds = proves(leaf, of.grain - signed.lo, signed.hi - signed.lo, of.proof, signed.root);
+  return holds
+    ? said("grain", null, `node ${node_id} signed this answer to grain ${of.grain}`)
+    : not("it is not what the node signed");
 }
 
 /** @param {Fields} statement @param {Uint8Array} output */

@@ -31,6 +31,10 @@ export function gridReceipts(
         throw new GridError("receipt_too_large", cause.message, { remedy }, { cause });
       }
     },
+    async grain(id, round, grain) {
+      const job = await record.job(id);
+      return job && orRefusal(receipts.grain(job, round, grain));
+    },
     async chain(after, limit) {
       const links = await orRefusal(ledger.receipts(after, limit));
       return links.map(({ issuedAtMs, ...link }) => ({ ...link, issued_at: new Date(issuedAtMs).toISOString() }));

@@ -3,9 +3,10 @@
  * when it is first asked for, and again only when there is something else to say: a revision, or the seal.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { ReceiptRange } from "../../protocol/ledger.ts";
+import type { GrainProof, ReceiptRange } from "../../protocol/ledger.ts";
 import { limits } from "../../protocol/limits.ts";
-import { inclusionProof, inclusionProofs, merkleRoot } from "../../protocol/merkle.ts";
+import { grainLeaf, inclusionProof, inclusionProofs, merkleRoot } from "../../protocol/merkle.ts";
+import { unpackPartials } from "../../protocol/partials.ts";
 import type { Blobs } from "../blobs/blobs.ts";
 import type { ReceiptRecord } from "../store/ledger.ts";
 import type { JobRecord, Store, Write } from "../store/store.ts";
@@ -14,7 +15,7 @@ import type { CoordinatorKey } from "./key.ts";
 import { contentOf, hex, type ReceiptContent, rangeLeaf, rangesOf, sha256, sha256Hex } from "./receipt.ts";
 
 export interface ReceiptsPorts {
-  store: Pick<Store, "rounds" | "results" | "ledger">;
+  store: Pick<Store, "rounds" | "results" | "partials" | "ledger">;
   blobs: Blobs;
   key: CoordinatorKey;
   coordinatorId: string;
@@ -75,6 +76,34 @@ export class Receipts {
     if (index < 0) return null;
     const proof = inclusionProof(all.map(rangeLeaf), index, sha256).map(hex);
     return JSON.stringify({ ...receipt, ranges: [{ index, range: all[index], proof }] });
+  }
+
+  /** A grain as its node answered it, for whoever doubts it; null where no result stands for it. */
+  async grain(job: JobRecord, round: number, grain: number): Promise<GrainProof | null> {
+    const { store } = this.ports;
+    const results = await store.results(job.id, round);
+    const range = rangesOf(results, new Map(), () => []).find(({ lo, hi }) => lo <= grain && grain < hi);
+    if (!range) return null;
+    const [[key], [packed]] = await Promise.all([
+      store.ledger.nodeKeys([range.node_id]),
+      store.partials([range.result]),
+    ]);
+    const { signed } = range;
+    const partials = unpackPartials(packed as Uint8Array);
+    const leaves = partials.map((partial, index) => grainLeaf(signed.lo + index, partial, sha256));
+    return {
+      type: "queztl.grain.v1",
+      task_id: job.id,
+      kernel: job.kernel,
+      round,
+      grain,
+      result: range.result,
+      node_id: range.node_id,
+      public_key: hex(key?.publicKey ?? new Uint8Array(0)),
+      signed,
+      partial: hex(partials[grain - signed.lo] as Uint8Array),
+      proof: inclusionProof(leaves, grain - signed.lo, sha256).map(hex),
+    };
   }
 
   async #issue(job: JobRecord, { content, leaves, ranges }: Built): Promise<ReceiptRecord> {

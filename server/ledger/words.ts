@@ -9,7 +9,8 @@ const meanings: Record<string, string> = {
   own_node: "were computed by the operator's own nodes",
   certificate: "are in results whose certificate was recomputed and holds",
   audit: "are in results of which a part, drawn after they had arrived, was recomputed elsewhere and agreed",
-  quorum: "were computed alike by several nodes",
+  replica: "were computed by several nodes of different networks, alike",
+  trust: "rest on the word of nodes that passed many audits; they were not drawn for an audit themselves",
   none: "count without a stated reason",
 };
 

@@ -4,7 +4,7 @@
  */
 import { hash } from "node:crypto";
 import type { Worker } from "node:worker_threads";
-import { hashBytes, resultRoot } from "../../protocol/merkle.ts";
+import { hashBytes, resultRootInto } from "../../protocol/merkle.ts";
 import type { ResultMessage } from "../../protocol/messages.ts";
 import { spawnThread } from "../thread.ts";
 
@@ -27,13 +27,17 @@ export type RootAnswer = { id: number; holds: boolean };
 export function rootHolds({ lo, partials, root }: Omit<Claim, "hi">): boolean {
   if (root.length !== hashBytes) return false;
   try {
-    return Buffer.compare(resultRoot(lo, partials, sha256), root) === 0;
+    return Buffer.compare(resultRootInto(lo, partials, sha256Into), root) === 0;
   } catch {
     return false;
   }
 }
 
-const sha256 = (bytes: Uint8Array): Uint8Array => hash("sha256", bytes, "buffer");
+/** As text of one character a byte: Node makes such a string faster than it makes a Buffer. */
+const sha256Into = (bytes: Uint8Array, into: Uint8Array, at: number): void => {
+  const digest = hash("sha256", bytes, "binary");
+  for (let index = 0; index < hashBytes; index++) into[at + index] = digest.charCodeAt(index);
+};
 
 export class Roots {
   readonly #waiting = new Map<number, { claim: Claim; resolve(holds: boolean): void }>();

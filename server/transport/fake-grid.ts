@@ -174,6 +174,7 @@ export class FakeGrid implements Grid {
   readonly receipts: GridReceipts = {
     key: async () => ({ coordinator: "c", public_key: "ab".repeat(32), head: { sequence: 1, hash: "cd".repeat(32) } }),
     receipt: async (job, at) => (at === null || at.grain < 10 ? (this.receiptTexts.get(job) ?? null) : null),
+    grain: async (job, round, grain) => (grain < 10 ? ({ task_id: job, round, grain } as never) : null),
     chain: async (after) =>
       after > 0 ? [] : [{ sequence: 1, hash: "cd".repeat(32), previous: null, issued_at: "now" }],
   };

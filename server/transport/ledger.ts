@@ -1,6 +1,6 @@
 /** What the HTTP side needs of the ledger: receipts of jobs, and volunteers' credit. */
 
-import type { Leaderboard, Postings, StatementBody, VolunteerPage } from "../../protocol/ledger.ts";
+import type { GrainProof, Leaderboard, Postings, StatementBody, VolunteerPage } from "../../protocol/ledger.ts";
 
 export interface ReceiptLink {
   sequence: number;
@@ -17,6 +17,8 @@ export interface GridReceipts {
    * such completed job or grain. Rejects with GridError.
    */
   receipt(job: string, at: { round: number; grain: number } | null): Promise<string | null>;
+  /** A grain as it was answered; null where no result of the job stands for it. Rejects with GridError. */
+  grain(job: string, round: number, grain: number): Promise<GrainProof | null>;
   /** Numbered above `after`, in order. */
   chain(after: number, limit: number): Promise<ReceiptLink[]>;
 }

@@ -126,7 +126,8 @@ describe("the grid, end to end", () => {
     await page.getByTestId("stop-button").click();
     await until(async () => (await tab()).phase === "stopped", 2_000);
     expect(Date.now() - startedMs).toBeLessThan(1_500);
-    await until(async () => page.workers().length === 0, 1_000);
+    // Nothing is given to them any more. One that waits for the software GPU ends when Chromium's two seconds are over.
+    await until(async () => page.workers().length === 0, 5_000);
     await shot("stopped");
   });
 

@@ -1,7 +1,7 @@
 /** Receipts of real jobs, held against the verifier, which shares no code with what makes them. */
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Receipt, ReceiptRange } from "../../protocol/ledger.ts";
+import type { GrainProof, Receipt, ReceiptRange } from "../../protocol/ledger.ts";
 import { inclusionProofs, merkleRoot } from "../../protocol/merkle.ts";
 import { verifyReceipt } from "../../scripts/verify-receipt.mjs";
 import type { Coordinator } from "../../server/coordinator.ts";
@@ -10,6 +10,7 @@ import { CoordinatorKey } from "../../server/ledger/key.ts";
 import { hex, rangeLeaf, sha256, sha256Hex } from "../../server/ledger/receipt.ts";
 import { signedText } from "../../server/ledger/receipts.ts";
 import { FakeNode } from "../../server/testing/fake-node.ts";
+import { encodeSum } from "../../server/testing/workload.ts";
 import { complete, joinToken, type Parts, parts, request, start, until } from "./world.ts";
 
 /** Short slices, so that a job of some grains is the work of several leases and nodes. */
@@ -226,6 +227,27 @@ describe("a receipt", () => {
       expect(failed(tampered(extract, path), { extract: true }), path.join(".")).not.toEqual([]);
     expect(await coordinator.receipts.receipt(job, { round: 0, grain: 40 })).toBeNull();
     expect(await coordinator.receipts.receipt(job, { round: 1, grain: 0 })).toBeNull();
+  });
+
+  it("shows one grain as its node answered it", async () => {
+    const grain = (await coordinator.receipts.grain(job, 0, 17)) as GrainProof;
+    // Tasks 170 to 179, whose sum is the partial.
+    expect(grain.partial).toBe(hex(encodeSum(1745)));
+    expect(failed(receipt, { grain })).toEqual([]);
+    const lie = hex(encodeSum(1746));
+    for (const change of [
+      { partial: lie },
+      { grain: 18 },
+      { round: 1 },
+      { task_id: "x" },
+      { proof: [] },
+      { type: "x" },
+    ]) {
+      expect(failed(receipt, { grain: { ...grain, ...change } }), JSON.stringify(change)).toEqual(["grain"]);
+    }
+    expect(await coordinator.receipts.grain(job, 0, 40)).toBeNull();
+    expect(await coordinator.receipts.grain(job, 1, 0)).toBeNull();
+    expect(await coordinator.receipts.grain("no job", 0, 0)).toBeNull();
   });
 
   it("stays the same when asked for again, and the next one is chained to it", async () => {

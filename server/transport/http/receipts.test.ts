@@ -48,6 +48,19 @@ test("a receipt is for those who may see the job's result", async () => {
   }
 });
 
+test("a grain is shown to those who may see the job's data", async () => {
+  expect(await (await server.ask(`/api/v1.2/workload/${job}/grain/9?round=2`)).json()).toEqual({
+    task_id: job,
+    round: 2,
+    grain: 9,
+  });
+  for (const grain of ["10", "-1", "x", "1e3", "99999999"]) {
+    expect(await code(`/api/v1.2/workload/${job}/grain/${grain}`)).toBe("404 /api#problem-no_such_grain");
+  }
+  expect(await code(`/api/v1.2/workload/${job}/grain/1?round=-1`)).toBe("400 /api#problem-invalid_query");
+  expect(await code("/api/v1.2/workload/nothing/grain/1")).toBe("404 /api#problem-no_such_job");
+});
+
 test("the key and the chain are public", async () => {
   receiptKeySchema.parse(await (await server.ask("/api/v1.2/receipts/key")).json());
   const chain = receiptChainSchema.parse(await (await server.ask("/api/v1.2/receipts?after=0")).json());

@@ -1,5 +1,7 @@
 /** Receipts: what a job's result rests on, signed. */
 import {
+  grainProofSchema,
+  grainQuerySchema,
   receiptChainQuerySchema,
   receiptChainSchema,
   receiptKeySchema,
@@ -15,6 +17,7 @@ import { assertCompleted, jobId, noSuchJob } from "./workload.ts";
 
 export function receiptRoutes(deps: RouteDeps): void {
   receiptRoute(deps);
+  grainRoute(deps);
   chainRoutes(deps);
 }
 
@@ -63,6 +66,50 @@ function receiptRoute({ api, grid, access }: RouteDeps): void {
         });
       }
       return c.body(text, 200, { ...apiHeaders, "content-type": "application/json; charset=utf-8" });
+    },
+  );
+}
+
+function grainRoute({ api, grid, access }: RouteDeps): void {
+  api.route(
+    {
+      method: "get",
+      path: "/api/v1.2/workload/{task_id}/grain/{grain}",
+      tag: "Work",
+      summary: "One grain as its node answered it, with proof",
+      description:
+        "The partial that some node computed, and the proof that it is under the root that this node signed: enough to " +
+        "compute the grain again and show that the answer was right, or was not.",
+      scope: "read",
+      query: grainQuerySchema,
+      answers: { 200: { description: "The grain.", schema: grainProofSchema } },
+      problems: [
+        "invalid_query",
+        "unauthenticated",
+        "forbidden",
+        "no_such_job",
+        "no_such_grain",
+        "rate_limited",
+        "storage_unavailable",
+      ],
+    },
+    async ({ c, facts, query }) => {
+      const id = jobId(c.req.param("task_id"));
+      const job = (await grid.job(id)) ?? noSuchJob(id);
+      const caller = await access.caller(facts);
+      if (!reads(caller, job.submitter)) await access.require(facts, "read");
+      const given = c.req.param("grain") ?? "";
+      const grain = /^\d{1,7}$/.test(given) ? await grid.receipts.grain(id, query.round, Number(given)) : null;
+      if (grain !== null) return json(c, 200, grain);
+      const remedy = "Ask for a grain that some result stands for.";
+      throw new HttpProblem(
+        "no_such_grain",
+        `No result of round ${query.round} stands for grain ${given.slice(0, 20)}.`,
+        {
+          field: "grain",
+          remedy,
+        },
+      );
     },
   );
 }
