@@ -147,7 +147,7 @@ export function nodeView(state: CoreState, node: Node, now: number): NodeView {
     kind: capabilities.kind,
     own: node.own,
     online: node.connection !== null,
-    available: node.connection !== null && !node.draining && hasRoom(state, node),
+    available: node.connection !== null && !node.draining && !node.retiring && hasRoom(state, node),
     software: capabilities.software,
     platform: capabilities.platform,
     cpu_cores: capabilities.cpu.cores,

@@ -15,7 +15,7 @@ import type {
   ResultMessage,
 } from "../../protocol/messages.ts";
 import type { Reason } from "../../protocol/rest.ts";
-import type { Job, JobStats, Lease } from "./state.ts";
+import type { Job, JobStats, JobTerms, Lease } from "./state.ts";
 
 export interface NewJob {
   id: string;
@@ -27,6 +27,8 @@ export interface NewJob {
   kernel: string;
   files: KernelFiles;
   hasCheck: boolean;
+  /** Absent: for volunteers, without a deadline. */
+  terms?: JobTerms;
 }
 
 export type CoreEvent =
@@ -40,6 +42,8 @@ export type CoreEvent =
       connection: number;
       node: string;
       own: boolean;
+      /** It is an instance of the autoscaler's. */
+      hired?: boolean;
       session: string;
       /** Where it connects from, as an IPv4 /24, an IPv6 /48, or "loopback"; empty or absent where unknown. */
       network?: string;
@@ -52,6 +56,8 @@ export type CoreEvent =
   | { type: "disconnected"; connection: number }
   /** The session's page said that it has gone, with a token that only this session was given. */
   | { type: "departed"; node: string; session: string }
+  /** The autoscaler means to end this node, or no longer. */
+  | { type: "retire"; node: string; retiring: boolean }
   | { type: "result"; connection: number; result: ResultMessage }
   | { type: "message"; connection: number; message: Exclude<NodeMessage, { type: "hello" | "result" }> }
   | { type: "checked"; job: string; result: number; reason: string | null }

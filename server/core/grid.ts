@@ -9,7 +9,7 @@ import { onFail, onRelease } from "./failures.ts";
 import { thawGrains } from "./grains.ts";
 import { admit, cancel } from "./jobs.ts";
 import { endLease, extendLease } from "./leases.ts";
-import { onDeparted, onDisconnected, onHello, onMessage, sweepNodes } from "./nodes.ts";
+import { onDeparted, onDisconnected, onHello, onMessage, onRetire, sweepNodes } from "./nodes.ts";
 import { place } from "./placement.ts";
 import { tellIdle } from "./reasons.ts";
 import { onRestoredAll, restoreResult } from "./restore.ts";
@@ -73,6 +73,9 @@ export function step(state: CoreState, event: CoreEvent, now: number, entropy: n
       break;
     case "departed":
       onDeparted(state, event, out);
+      break;
+    case "retire":
+      onRetire(state, event);
       break;
     case "result":
     case "message":

@@ -3,7 +3,7 @@ import type { Workload } from "../../kernels/contract.ts";
 import type { CoreEvent, Effect, NewJob } from "./events.ts";
 import { Coverage, RangeSet } from "./ranges.ts";
 import { endJob, startRound } from "./rounds.ts";
-import { type CoreState, emptyStats, type Job, Story } from "./state.ts";
+import { type CoreState, emptyStats, freeTerms, type Job, type JobTerms, Story } from "./state.ts";
 
 /** Takes a job in; it is cut once its record is durable. */
 export function admit(
@@ -42,6 +42,7 @@ export function createJob(state: CoreState, seed: NewJob, now: number): Job {
     payload,
     payloadBlob: seed.payloadBlob,
     priority: seed.priority,
+    terms: seed.terms ?? freeTerms,
     kernel: seed.kernel,
     files: seed.files,
     createdAtMs: now,
@@ -57,7 +58,7 @@ export function createJob(state: CoreState, seed: NewJob, now: number): Job {
     backends: plan.needs.backends,
     memoryBytes: plan.needs.memoryBytes,
     engines: plan.needs.engines,
-    needsClass: needsClass(workload, plan.needs),
+    needsClass: needsClass(workload, plan.needs, seed.terms ?? freeTerms),
     hasCheck: seed.hasCheck,
     judged: plan.output === "reduce" || seed.hasCheck,
     grainCoreSeconds: 0,
@@ -88,8 +89,9 @@ export function createJob(state: CoreState, seed: NewJob, now: number): Job {
 function needsClass(
   workload: Workload,
   needs: { backends: readonly string[]; memoryBytes: number; engines: readonly string[] },
+  { supply }: JobTerms,
 ): string {
-  return [workload.family.id, needs.backends.join("+"), needs.memoryBytes, needs.engines.join("+")].join("/");
+  return [workload.family.id, needs.backends.join("+"), needs.memoryBytes, needs.engines.join("+"), supply].join("/");
 }
 
 export function cancel(

@@ -21,7 +21,7 @@ export function place(state: CoreState, now: number, ports: CorePorts, out: Effe
     if (looks-- <= 0) break;
     if (state.ring.length === 0 && state.audits.size === 0 && state.tail.size === 0) return;
     const node = state.nodes.get(id);
-    if (!node || node.connection === null || node.draining) {
+    if (!node || node.connection === null || node.draining || node.retiring) {
       state.hungry.delete(id);
       continue;
     }
@@ -89,6 +89,7 @@ export function misfit(node: Node, backend: Backend, job: Job): string | null {
   if (job.memoryBytes > Math.min(ramBytes ?? Number.POSITIVE_INFINITY, kernelBytesMax ?? Number.POSITIVE_INFINITY))
     return "memory";
   if (!job.engines.every((engine) => node.capabilities.engines.includes(engine))) return "engine";
+  if (node.hired && job.terms.supply !== "paid") return "unpaid";
   return null;
 }
 

@@ -28,6 +28,8 @@ export class MemoryRecord {
   readonly nodes = new Map<string, NodeRecord>();
   readonly keys = new Map<string, KeyRecord>();
   readonly ledger = new MemoryLedger();
+  /** By room and key. */
+  readonly documents = new Map<string, { room: string; key: string; value: string }>();
 
   byKey(submitter: string, key: string): JobRecord | undefined {
     for (const { job } of this.jobs.values()) {
@@ -101,6 +103,11 @@ export function applyWrite(record: MemoryRecord, write: Write, epoch: number): U
       return put(record.nodes, write.node.id, write.node);
     case "key.upsert":
       return put(record.keys, write.key.id, write.key);
+    case "document.put": {
+      const { room, key, value } = write;
+      const name = JSON.stringify([room, key]);
+      return value === null ? remove(record.documents, name) : put(record.documents, name, { room, key, value });
+    }
     case "posting.insert":
       record.stored(write.posting.job);
       return record.ledger.apply(write, record.nodes);
@@ -138,6 +145,15 @@ function put<Key, Value>(map: Map<Key, Value>, key: Key, value: Value): Undo {
   return () => {
     if (had) map.set(key, before);
     else map.delete(key);
+  };
+}
+
+function remove<Key, Value>(map: Map<Key, Value>, key: Key): Undo {
+  const had = map.has(key);
+  const before = map.get(key) as Value;
+  map.delete(key);
+  return () => {
+    if (had) map.set(key, before);
   };
 }
 

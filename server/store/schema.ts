@@ -102,6 +102,11 @@ const migrations = [
   CREATE TRIGGER receipts_stay BEFORE UPDATE ON receipts BEGIN SELECT raise(ABORT, 'receipts are never changed'); END;
   CREATE TRIGGER receipts_last BEFORE DELETE ON receipts BEGIN SELECT raise(ABORT, 'receipts are never removed'); END;
   `,
+  // Small texts by room, which are read as a whole.
+  `
+  CREATE TABLE documents (room TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (room, key))
+    WITHOUT ROWID;
+  `,
 ];
 
 /** Brings a database to the newest schema. Throws when a newer program wrote it. */

@@ -55,6 +55,7 @@ const methods: Record<string, (...args: never[]) => unknown> = {
   receipts: (after: number, limit: number) => opened().ledger.receipts(after, limit),
   nodeKeys: (ids: string[]) => opened().ledger.nodeKeys(ids),
   partials: (ids: number[]) => opened().reader.partials(ids),
+  documents: (room: string) => opened().reader.documents(room),
 };
 
 /** A copy of its own, which is handed over rather than cloned: what msgpackr returns is a view of its work space. */

@@ -107,6 +107,10 @@ export class SqliteStore implements Store {
     return this.#call("partials", ids) as Promise<Uint8Array[]>;
   }
 
+  documents(room: string): Promise<{ key: string; value: string }[]> {
+    return this.#call("documents", room) as Promise<{ key: string; value: string }[]>;
+  }
+
   async close(): Promise<void> {
     const worker = this.#worker;
     if (!worker) return;

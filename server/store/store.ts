@@ -120,6 +120,8 @@ export type Write =
   | { type: "result.verdict"; id: number; standing: Standing; verdict: string }
   | { type: "node.upsert"; node: NodeRecord }
   | { type: "key.upsert"; key: KeyRecord }
+  /** Replaces the document, or removes it where `value` is null. */
+  | { type: "document.put"; room: string; key: string; value: string | null }
   | LedgerWrite;
 
 export type StoreErrorCode =
@@ -188,5 +190,7 @@ export interface Store {
   results(job: string, round: number): Promise<ResultRecord[]>;
   /** Packed partials by result id, in the order asked; throws on an unknown id. At most 256 ids. */
   partials(ids: readonly number[]): Promise<Uint8Array[]>;
+  /** Small texts that are read as a whole, by room: what the autoscaler keeps. In order of their keys. */
+  documents(room: string): Promise<{ key: string; value: string }[]>;
   close(): Promise<void>;
 }
