@@ -8,6 +8,7 @@ import { limits } from "../protocol/limits.ts";
 import type { JobView, NetworkStatus, NodeView, WorkloadType } from "../protocol/rest.ts";
 import type { Blobs } from "./blobs/blobs.ts";
 import { plannedWorkloads } from "./catalog.ts";
+import type { CoreState } from "./core/state.ts";
 import { Credit, type CreditOptions } from "./ledger/credit.ts";
 import { gridReceipts } from "./ledger/grid-receipts.ts";
 import { CoordinatorKey } from "./ledger/key.ts";
@@ -61,6 +62,13 @@ export class Coordinator implements Grid {
     save: (record) => this.#saveKey(record),
   };
 
+  /** What the autoscaler sees of the grid, and does to it. */
+  readonly scaling = {
+    state: (): CoreState => this.#engine.state,
+    retire: (node: string, retiring: boolean): void => this.#engine.loop.dispatch({ type: "retire", node, retiring }),
+    written: (writes: readonly Write[]): Promise<void> => this.#written(writes),
+    documents: (room: string): Promise<{ key: string; value: string }[]> => this.options.store.documents(room),
+  };
   readonly receipts: GridReceipts;
   readonly volunteers: GridVolunteers;
   readonly #startedMs = Date.now();
@@ -193,6 +201,7 @@ export class Coordinator implements Grid {
         kernel: entry.kernel,
         files: entry.files,
         hasCheck: entry.hasCheck,
+        ...(request.terms ? { terms: request.terms } : {}),
       },
       record: {
         payloadJson: large ? null : payloadJson,

@@ -101,9 +101,11 @@ export interface JobTerms {
   /** When it should be done; milliseconds since the epoch. */
   deadlineMs: number | null;
   budgetDollars: number | null;
+  /** Where the work comes from, as a region of the autoscaler's; null where nobody said. */
+  region: string | null;
 }
 
-export const freeTerms: JobTerms = { supply: "volunteers", deadlineMs: null, budgetDollars: null };
+export const freeTerms: JobTerms = { supply: "volunteers", deadlineMs: null, budgetDollars: null, region: null };
 
 export interface Speed {
   opsPerSecond: number;

@@ -3,7 +3,7 @@ import type { Blobs } from "../blobs/blobs.ts";
 import type { Catalog } from "../catalog.ts";
 import type { CoreEvent } from "../core/events.ts";
 import { restoreJob } from "../core/restore.ts";
-import type { CoreState, Job } from "../core/state.ts";
+import type { CoreState, Job, JobTerms } from "../core/state.ts";
 import type { Snapshot, Store } from "../store/store.ts";
 
 type SnapshotJob = Snapshot["jobs"][number];
@@ -18,6 +18,7 @@ export interface Recovered {
 export async function recoverJobs(
   state: CoreState,
   snapshot: Snapshot,
+  terms: ReadonlyMap<string, JobTerms>,
   catalog: Catalog,
   blobs: Blobs,
   now: number,
@@ -37,7 +38,7 @@ export async function recoverJobs(
       });
       continue;
     }
-    recovered.jobs.push(putBack(state, stored, entry, parsed.data, now));
+    recovered.jobs.push(putBack(state, stored, terms.get(stored.job.id), entry, parsed.data, now));
   }
   return recovered;
 }
@@ -53,6 +54,7 @@ async function payloadText(stored: SnapshotJob, blobs: Blobs): Promise<string> {
 function putBack(
   state: CoreState,
   stored: SnapshotJob,
+  terms: JobTerms | undefined,
   entry: NonNullable<ReturnType<Catalog["get"]>>,
   payload: unknown,
   now: number,
@@ -76,6 +78,7 @@ function putBack(
         kernel: job.kernel,
         files: job.files,
         hasCheck: entry.hasCheck,
+        ...(terms ? { terms } : {}),
       },
       createdAtMs: job.createdAtMs,
       revision: job.revision,
