@@ -70,6 +70,12 @@ export function openJobView(state: CoreState, job: Job, now: number): JobView {
     reasons: waitingReasons(state, job),
     preview: job.preview,
     kernel: job.kernel,
+    terms: {
+      supply: job.terms.supply,
+      deadline: job.terms.deadlineMs === null ? null : iso(job.terms.deadlineMs),
+      budget: job.terms.budgetDollars,
+      region: job.terms.region,
+    },
   };
 }
 

@@ -30,7 +30,19 @@ export interface ScalerGrid {
   retire(node: string, retiring: boolean): void;
 }
 
+export interface ArrivalPoint {
+  atMs: number;
+  /** Core-seconds per second. */
+  arrived: number;
+  expected: number | null;
+  needed_rate: number;
+  volunteer_rate: number;
+  have: number;
+}
+
 export interface Arrivals {
+  /** What came, beside what had been expected, oldest first. */
+  points(): ArrivalPoint[];
   /** Told of each look; `arrived`: core-seconds of paid work that came since the last. */
   observe(look: { atMs: number; arrived: number; neededRate: number; volunteerRate: number; have: number }): void;
   /** What will arrive over the lead time, beyond what is queued. */
@@ -271,7 +283,7 @@ export class Scaler {
   #observe(nowMs: number): Observation {
     const { grid, settings, arrivals } = this.options;
     const state = grid.state();
-    const price = this.#dollarsPerCoreSecond();
+    const price = this.dollarsPerCoreSecond;
     const facts = gridFacts(state, (job) => {
       const budget = job.terms.budgetDollars;
       if (budget === null || price <= 0 || !this.options.provider.priced) return Number.POSITIVE_INFINITY;
@@ -332,7 +344,8 @@ export class Scaler {
     return sum;
   }
 
-  #dollarsPerCoreSecond(): number {
+  /** What a core-second costs where it is bought; what volunteers' work is worth. */
+  get dollarsPerCoreSecond(): number {
     const { provider, dollarsPerCoreSecond } = this.options;
     if (!provider.priced) return dollarsPerCoreSecond;
     const prices = this.offerings.map(({ price, cores }) => price.dollarsPerHour / Math.max(1, cores));
