@@ -170,7 +170,8 @@ export class Scaler {
   }
 
   get bootMs(): number | null {
-    return this.memory.bootMs.length > 0 ? bootMs(this.memory, 0) : null;
+    const boots = this.memory.bootMs;
+    return boots.length > 0 ? bootMs(this.memory, Math.max(...boots)) : null;
   }
 
   /** Sets policy and target, durable when it resolves. */
