@@ -66,6 +66,7 @@ export class Coordinator implements Grid {
   readonly scaling = {
     state: (): CoreState => this.#engine.state,
     retire: (node: string, retiring: boolean): void => this.#engine.loop.dispatch({ type: "retire", node, retiring }),
+    leaveToVolunteers: (job: string): void => this.#engine.loop.dispatch({ type: "unpaid", job }),
     written: (writes: readonly Write[]): Promise<void> => this.#written(writes),
     documents: (room: string): Promise<{ key: string; value: string }[]> => this.options.store.documents(room),
   };

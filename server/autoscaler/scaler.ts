@@ -28,6 +28,8 @@ export interface ScalerGrid {
   state(): CoreState;
   /** The node gets no new work, or gets it again. */
   retire(node: string, retiring: boolean): void;
+  /** Nobody pays for the job any more. */
+  leaveToVolunteers(job: string): void;
 }
 
 export interface ArrivalPoint {
@@ -101,6 +103,8 @@ export class Scaler {
   #facts: GridFacts | null = null;
   /** Jobs seen, and the core-seconds of those that were not seen before. */
   #jobs = new Set<string>();
+  /** Who joined as which instance, in this process. */
+  readonly #joined = new Map<string, { node: string; cloudId: string | null }>();
   #startedMs = 0;
   #orders = 0;
   #ticking = false;
@@ -208,7 +212,9 @@ export class Scaler {
       return false;
     }
     this.#calls.joined(row, node, read.cloudId);
-    void this.#commit();
+    this.#joined.set(row.id, { node, cloudId: read.cloudId });
+    // Not waited for: a join that is not on record is known here, and else told anew by the instance itself.
+    this.#commit().catch(() => this.#poke());
     return true;
   }
 
@@ -285,11 +291,16 @@ export class Scaler {
     const { grid, settings, arrivals } = this.options;
     const state = grid.state();
     const price = this.dollarsPerCoreSecond;
+    const spent: string[] = [];
     const facts = gridFacts(state, (job) => {
       const budget = job.terms.budgetDollars;
       if (budget === null || price <= 0 || !this.options.provider.priced) return Number.POSITIVE_INFINITY;
-      return Math.max(0, budget - (this.meter.jobs.get(job.id) ?? 0)) / price;
+      // What an instance idles, boots and is over-provisioned by is somebody's cost as well.
+      const left = ((budget - (this.meter.jobs.get(job.id) ?? 0)) * this.target.targetCpu) / price;
+      if (left <= 0) spent.push(job.id);
+      return Math.max(0, left);
     });
+    for (const job of spent) grid.leaveToVolunteers(job);
     this.#facts = facts;
     const { contributed, working } = facts;
     const isOpenJob = (job: string): boolean => state.jobs.has(job);
@@ -389,10 +400,20 @@ export class Scaler {
     await this.journal.load(records);
     await this.meter.load(records);
     const state = new Map((await records.documents(rooms.state)).map(({ key, value }) => [key, JSON.parse(value)]));
+    this.#recall();
     this.manual = (state.get("manual") as Manual | undefined) ?? null;
     this.counters = (state.get("counters") as Counters | undefined) ?? this.counters;
     this.#void = false;
     await this.#committed([]);
+  }
+
+  /** Joins that the record does not know since it failed: the instances are here, and do not say it again. */
+  #recall(): void {
+    for (const [id, { node, cloudId }] of this.#joined) {
+      const row = this.book.instances.get(id);
+      if (!row || !costs(row)) this.#joined.delete(id);
+      else if (row.node === null || row.state === "LAUNCHED" || isOpen(row)) this.#calls.joined(row, node, cloudId);
+    }
   }
 
   async #committed(more: Parameters<Records["written"]>[0]): Promise<void> {

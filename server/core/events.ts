@@ -58,6 +58,8 @@ export type CoreEvent =
   | { type: "departed"; node: string; session: string }
   /** The autoscaler means to end this node, or no longer. */
   | { type: "retire"; node: string; retiring: boolean }
+  /** Nobody pays for this job any more. */
+  | { type: "unpaid"; job: string }
   | { type: "result"; connection: number; result: ResultMessage }
   | { type: "message"; connection: number; message: Exclude<NodeMessage, { type: "hello" | "result" }> }
   | { type: "checked"; job: string; result: number; reason: string | null }

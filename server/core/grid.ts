@@ -7,7 +7,7 @@ import { onChecked, onCompared } from "./belief.ts";
 import type { CoreEvent, CorePorts, Effect } from "./events.ts";
 import { onFail, onRelease } from "./failures.ts";
 import { thawGrains } from "./grains.ts";
-import { admit, cancel } from "./jobs.ts";
+import { admit, cancel, leaveToVolunteers } from "./jobs.ts";
 import { endLease, extendLease } from "./leases.ts";
 import { onDeparted, onDisconnected, onHello, onMessage, onRetire, sweepNodes } from "./nodes.ts";
 import { place } from "./placement.ts";
@@ -73,6 +73,9 @@ export function step(state: CoreState, event: CoreEvent, now: number, entropy: n
       break;
     case "departed":
       onDeparted(state, event, out);
+      break;
+    case "unpaid":
+      leaveToVolunteers(state, event.job);
       break;
     case "retire":
       onRetire(state, event);

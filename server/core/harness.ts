@@ -34,6 +34,8 @@ export const preferences = (wasm = 1, webgpu = 0): Preferences => ({
 
 export interface JoinOptions {
   own?: boolean;
+  /** An instance of the autoscaler's. */
+  hired?: boolean;
   slots?: number;
   /** Core-seconds per second of a slot, told as a calibration. */
   speed?: number;
@@ -134,6 +136,7 @@ export class TestGrid {
       connection,
       node,
       own: options.own ?? false,
+      ...(options.hired ? { hired: true } : {}),
       session: options.session ?? `session of ${node}`,
       capabilities: { ...capabilities, ...options.capabilities },
       preferences: options.preferences ?? preferences(options.slots ?? 1),

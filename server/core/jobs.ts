@@ -4,6 +4,7 @@ import type { CoreEvent, Effect, NewJob } from "./events.ts";
 import { Coverage, RangeSet } from "./ranges.ts";
 import { endJob, startRound } from "./rounds.ts";
 import { type CoreState, emptyStats, freeTerms, type Job, type JobTerms, Story } from "./state.ts";
+import { requeue } from "./turns.ts";
 
 /** Takes a job in; it is cut once its record is durable. */
 export function admit(
@@ -58,7 +59,7 @@ export function createJob(state: CoreState, seed: NewJob, now: number): Job {
     backends: plan.needs.backends,
     memoryBytes: plan.needs.memoryBytes,
     engines: plan.needs.engines,
-    needsClass: needsClass(workload, plan.needs, seed.terms ?? freeTerms),
+    needsClass: needsClass(workload, plan.needs, (seed.terms ?? freeTerms).supply),
     hasCheck: seed.hasCheck,
     judged: plan.output === "reduce" || seed.hasCheck,
     grainCoreSeconds: 0,
@@ -89,9 +90,20 @@ export function createJob(state: CoreState, seed: NewJob, now: number): Job {
 function needsClass(
   workload: Workload,
   needs: { backends: readonly string[]; memoryBytes: number; engines: readonly string[] },
-  { supply }: JobTerms,
+  supply: JobTerms["supply"],
 ): string {
   return [workload.family.id, needs.backends.join("+"), needs.memoryBytes, needs.engines.join("+"), supply].join("/");
+}
+
+/** Its budget is used up: from now on it is for volunteers. What instances hold of it they finish. */
+export function leaveToVolunteers(state: CoreState, id: string): void {
+  const job = state.jobs.get(id);
+  if (!job || job.terms.supply === "volunteers") return;
+  requeue(state, job, () => {
+    job.terms = { ...job.terms, supply: "volunteers" };
+    job.needsClass = needsClass(job.workload, job, "volunteers");
+  });
+  state.changedJobs.add(id);
 }
 
 export function cancel(
