@@ -102,10 +102,12 @@ export class ScalerApi implements GridScaler {
     const wanted = action === "up" ? have + count : have - count;
     const atLeast = Math.max(0, Math.min(wanted, maxNodes));
     const untilMs = scaler.now + seconds * 1000;
+    // Fewer of what was asked for before is still asked for; of what was not, nothing is kept for its number.
+    const floor = scaler.manual?.atLeast ?? minNodes;
     const manual =
       action === "up"
         ? { atLeast, atMost: null, untilMs, by }
-        : { atLeast: Math.min(atLeast, minNodes), atMost: Math.max(minNodes, atLeast), untilMs, by };
+        : { atLeast: Math.min(atLeast, floor), atMost: Math.max(minNodes, atLeast), untilMs, by };
     const bound = action === "up" ? `at least ${manual.atLeast}` : `at most ${manual.atMost}`;
     await scaler.wish(by, manual, `${action} ${count}: ${bound} instances until ${iso(untilMs)}.`);
   }

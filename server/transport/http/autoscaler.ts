@@ -1,5 +1,8 @@
 /** The autoscaler: its state, what it decided and why, what it may spend, and people's wishes. */
+
+import type { Scope } from "../../../protocol/rest.ts";
 import {
+  type AutoscalerStatus,
   autoscalerStatusSchema,
   decisionListSchema,
   decisionQuerySchema,
@@ -17,10 +20,10 @@ import type { IncomingFacts } from "./facts.ts";
 import { HttpProblem } from "./problems.ts";
 
 const tag = "Autoscaler";
-const readProblems = ["unauthenticated", "rate_limited", "no_autoscaler"] as const;
+const readProblems = ["unauthenticated", "forbidden", "rate_limited"] as const;
 const changeProblems = [
   ...readProblems,
-  "forbidden",
+  "no_autoscaler",
   "cross_site",
   "malformed_json",
   "incomplete_body",
@@ -37,17 +40,64 @@ export function autoscalerRoutes(deps: RouteDeps): void {
   estimateRoute(deps);
 }
 
-function readRoutes({ api, scaler }: RouteDeps): void {
+/** Where no instances are launched. */
+const nothing = { dollars: 0, volunteer_core_seconds: 0, saved_dollars: 0 };
+const off: AutoscalerStatus = {
+  policy: "reactive",
+  target: {
+    min_nodes: 0,
+    max_nodes: 0,
+    target_cpu: 0,
+    scale_up_threshold: 0,
+    scale_down_threshold: 0,
+    cooldown_seconds: 0,
+    max_dollars_per_hour: 0,
+    max_dollars_per_day: 0,
+  },
+  managed_instances: 0,
+  scale_up_count: 0,
+  scale_down_count: 0,
+  last_action: null,
+  provider: "none",
+  priced: false,
+  desired: null,
+  states: {},
+  needed_rate: 0,
+  volunteer_rate: 0,
+  shortfall_rate: 0,
+  dollars_per_hour: 0,
+  boot_seconds: null,
+  holds: [
+    { code: "no_autoscaler", message: "This coordinator launches no instances: start it with --scale-provider." },
+  ],
+  alerts: [],
+  manual: null,
+  spend: {
+    today: nothing,
+    total: nothing,
+    saved_at: { dollars_per_core_hour: 0, source: "no autoscaler", as_of: "" },
+    jobs: [],
+  },
+  instances: [],
+  last_decisions: [],
+};
+
+function readRoutes(deps: RouteDeps): void {
+  const { api, scaler } = deps;
   api.route(
     {
       method: "get",
       path: "/api/v1.2/autoscaler/status",
       tag,
       summary: "Policy, target, instances, spend, and the last decisions with their reasons",
+      scope: "read",
       answers: { 200: { description: "The autoscaler.", schema: autoscalerStatusSchema } },
       problems: readProblems,
     },
-    ({ c }) => json(c, 200, there(scaler).status()),
+    async ({ c, facts }) => {
+      await allowed(deps, facts, "read");
+      return json(c, 200, scaler?.status() ?? off);
+    },
   );
   api.route(
     {
@@ -55,11 +105,15 @@ function readRoutes({ api, scaler }: RouteDeps): void {
       path: "/api/v1.2/autoscaler/decisions",
       tag,
       summary: "What was decided and why, newest first",
+      scope: "read",
       query: decisionQuerySchema,
       answers: { 200: { description: "The log.", schema: decisionListSchema } },
       problems: [...readProblems, "invalid_query"],
     },
-    ({ c, query }) => json(c, 200, { decisions: there(scaler).decisions(query.limit) }),
+    async ({ c, facts, query }) => {
+      await allowed(deps, facts, "read");
+      return json(c, 200, { decisions: scaler?.decisions(query.limit) ?? [] });
+    },
   );
   api.route(
     {
@@ -67,10 +121,14 @@ function readRoutes({ api, scaler }: RouteDeps): void {
       path: "/api/v1.2/autoscaler/history",
       tag,
       summary: "Paid work that arrived, beside what was forecast",
+      scope: "read",
       answers: { 200: { description: "The series, oldest first.", schema: scaleHistorySchema } },
       problems: readProblems,
     },
-    ({ c }) => json(c, 200, there(scaler).history()),
+    async ({ c, facts }) => {
+      await allowed(deps, facts, "read");
+      return json(c, 200, scaler?.history() ?? { points: [] });
+    },
   );
 }
 
@@ -145,7 +203,7 @@ function estimateRoute(deps: RouteDeps): void {
   );
 }
 
-const allowed = ({ access }: RouteDeps, facts: IncomingFacts, scope: "scale" | "submit"): Promise<Caller> =>
+const allowed = ({ access }: RouteDeps, facts: IncomingFacts, scope: Scope): Promise<Caller> =>
   access.require(facts, scope);
 
 function there(scaler: GridScaler | null): GridScaler {
