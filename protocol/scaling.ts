@@ -32,6 +32,7 @@ export const instanceViewSchema = z
     cores: z.number(),
     dollars_per_hour: z.number(),
     dollars: z.number().describe("Spent on it so far."),
+    ordered_at: z.string(),
     launched_at: z.string().nullable(),
     registered_at: z.string().nullable(),
     leases: z.number(),

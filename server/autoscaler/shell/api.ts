@@ -151,6 +151,7 @@ export class ScalerApi implements GridScaler {
       cores: offering.cores,
       dollars_per_hour: offering.price.dollarsPerHour,
       dollars: dollarsOf(row, 0, this.scaler.now),
+      ordered_at: iso(row.createdAtMs),
       launched_at: row.launchedAtMs === null ? null : iso(row.launchedAtMs),
       registered_at: row.registeredAtMs === null ? null : iso(row.registeredAtMs),
       leases: node?.leases ?? 0,
