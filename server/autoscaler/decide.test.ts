@@ -411,4 +411,15 @@ describe("the decision is pure", () => {
     expect(decide(freshMemory(), observation, inputOf())).toEqual(decide(freshMemory(), observation, inputOf()));
     expect(() => Date.now()).toThrow("the autoscaler used now");
   });
+
+  it("buys smaller machines where the budget has no room for the ones that fit best", () => {
+    const observation = observe({
+      demand: [demandOf(6_731)],
+      offerings: [offeringOf(), offeringOf({ type: "c5.2xlarge", cores: 8, dollars: 0.34 })],
+    });
+    const { actions } = decide(freshMemory(), observation, inputOf({ maxNodes: 11, dollarsPerHourMax: 0.2666 }));
+    expect(actions).toMatchObject([{ type: "launch", offerings: [{ type: "t3.medium" }] }]);
+    const launch = actions[0] as Extract<(typeof actions)[number], { type: "launch" }>;
+    expect(launch.count * 0.0416).toBeLessThanOrEqual(0.2666);
+  });
 });

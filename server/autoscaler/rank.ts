@@ -1,4 +1,5 @@
 /** Which machine to buy: the one whose useful core-seconds cost the least, of those that can do the work. */
+import { affordable } from "./budget.ts";
 import type { Offering } from "./cloud/provider.ts";
 import { orderOfferingsMax } from "./cloud/provider.ts";
 import type { ScalerMemory } from "./memory.ts";
@@ -47,6 +48,8 @@ export interface RankInput {
   nowMs: number;
   /** Instances that may still be bought. */
   room: number;
+  /** Dollars an hour that may still be ordered. */
+  dollarsRoom: number;
   /** Core-seconds per second of one core at the planned load. */
   ratePerCore: number;
   /** How long an instance will probably be needed. */
@@ -65,7 +68,9 @@ export function choose(
   if (fit.length === 0) return { none: "unfit" };
   const open = marketsOf(fit, input).filter((offering) => !isBlocked(input, offering));
   if (open.length === 0) return { none: "blocked" };
-  const ranked = open
+  // What the budget leaves no room for is no choice, unless there is nothing else: then the budget is what holds.
+  const payable = open.filter(({ price }) => affordable(input.dollarsRoom, price.dollarsPerHour) >= 1);
+  const ranked = (payable.length > 0 ? payable : open)
     .map((offering) => ({ offering, ...score(offering, wanted, input) }))
     .sort(
       (a, b) => b.met - a.met || a.dollars - b.dollars || a.count - b.count || compare(a.offering.id, b.offering.id),
@@ -84,11 +89,13 @@ function score(offering: Offering, wanted: Wanted, input: RankInput): { count: n
   const rate = offering.cores * input.ratePerCore;
   const slots = Math.ceil(wanted.slots / Math.max(1, offering.cores));
   const count = Math.max(1, Math.min(Math.ceil(wanted.rate / rate - 1e-9), slots, input.room));
+  // The order itself is cut to the budget later, and says so; here it tells how much each machine could do within it.
+  const paid = Math.max(1, Math.min(count, affordable(input.dollarsRoom, offering.price.dollarsPerHour)));
   const useful = usefulShare(input.memory, offering, input.lifeHours);
   const price = offering.price.dollarsPerHour + input.regionCost(offering.region);
-  // How much of the need is met matters only where the number of instances is the limit.
-  const met = count < input.room ? 1 : Math.min(1, (count * rate) / wanted.rate);
-  return { count, dollars: (count * price) / useful, met: Math.round(met * 100) };
+  // How much of the need is met matters only where the number of instances, or the budget, is the limit.
+  const met = paid === count && count < input.room ? 1 : Math.min(1, (paid * rate) / wanted.rate);
+  return { count, dollars: (paid * price) / useful, met: Math.round(met * 100) };
 }
 
 const isBlocked = (input: RankInput, offering: Offering): boolean =>

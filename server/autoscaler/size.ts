@@ -1,4 +1,5 @@
 /** How many instances, of what: existing ones are filled first, what is left over is bought. */
+import { budget } from "./budget.ts";
 import type { Offering } from "./cloud/provider.ts";
 import { isOpen } from "./ledger.ts";
 import { bootMs } from "./memory.ts";
@@ -36,6 +37,7 @@ export function plan(turn: Turn): Plan {
   const needed = need(observation, settings, lead);
   const { targetCpu, scaleUpThreshold } = input.target;
   const paces = new Paces(observation);
+  const dollarsRoom = dollarsRoomOf(turn);
   const shortfallRate = needed.shortfalls.reduce((sum, { rate }) => sum + rate, 0);
   const capacity = have.reduce((sum, row) => sum + paces.of(row), 0);
   const load = shortfallRate === 0 ? 0 : capacity > 0 ? shortfallRate / capacity : Number.POSITIVE_INFINITY;
@@ -60,6 +62,7 @@ export function plan(turn: Turn): Plan {
           policy: input.policy,
           nowMs: turn.nowMs,
           room,
+          dollarsRoom,
           ratePerCore: paces.perCore * targetCpu,
           lifeHours: lifeHours(turn),
           regionCost: input.regionCost ?? (() => 0),
@@ -96,6 +99,9 @@ export function plan(turn: Turn): Plan {
   };
 }
 
+const dollarsRoomOf = ({ input, observation, nowMs }: Turn): number =>
+  budget(input.target, observation.instances, observation.dollarsToday, nowMs).room;
+
 const unmet = {
   unfit: { code: "unfit", message: "No machine on offer can do this work" },
   blocked: { code: "no_capacity", message: "Every machine that could do this work was refused lately" },
@@ -121,6 +127,7 @@ function buyForNumber(turn: Turn, purchases: Purchase[], count: number, paces: P
       policy: input.policy,
       nowMs: turn.nowMs,
       room: count,
+      dollarsRoom: dollarsRoomOf(turn),
       ratePerCore: paces.perCore,
       lifeHours: lifeHours(turn),
       regionCost: input.regionCost ?? (() => 0),
