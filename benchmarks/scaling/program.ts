@@ -22,8 +22,8 @@ export class ScalingProgram {
       ...["--import", "tsx", "server/main.ts", "--json", "--host", "127.0.0.1", "--port", "0", "--no-worker"],
       ...["--data", this.#folder, "--scale-provider=local", `--max-nodes=${maxNodes}`, "--scale-cooldown=1"],
     ];
-    this.#child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
-    const lines = createInterface({ input: this.#child.stdout! });
+    this.#child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "ignore", "pipe"] });
+    const lines = createInterface({ input: this.#child.stderr! });
     this.#url = new Promise((resolve, reject) => {
       lines.on("line", (line) => {
         const match = /"code":"listening".*:(\d+)"/.exec(line);
