@@ -104,6 +104,8 @@ export interface Demand {
   grains: number;
   /** Parts of it that are due, cumulated by their deadline; at most 64. */
   deadlines: readonly { atMs: number; coreSeconds: number }[];
+  /** Where the work comes from, as a region; absent or null where nobody said. */
+  region?: string | null;
 }
 
 export interface Needs {

@@ -8,6 +8,7 @@ import type { CoreState } from "../core/state.ts";
 import type { Clock } from "./clock.ts";
 import type { CloudInstance, CloudProvider, Offering } from "./cloud/provider.ts";
 import { decide } from "./decide.ts";
+import { regionCosts } from "./geography.ts";
 import { costs, isOpen } from "./ledger.ts";
 import { bootMs, freshMemory, type ScalerMemory } from "./memory.ts";
 import type { Decision, Manual, Observation, OrderRow, PolicyName, Target } from "./model.ts";
@@ -71,7 +72,6 @@ export interface ScalerOptions {
   /** Dollars of a core-second that volunteers save, where the provider itself sends no bill. */
   dollarsPerCoreSecond: number;
   arrivals?: Arrivals;
-  regionCost?(region: string, demand: ReadonlyMap<string, number>): number;
   log(code: string, message: string): void;
 }
 
@@ -260,13 +260,11 @@ export class Scaler {
     // Nodes come back first: without them everything looks like a shortfall.
     if (nowMs - this.#startedMs < this.options.timing.graceMs) return;
     const { policy, target } = this;
-    const regions = this.#facts?.regions ?? new Map<string, number>();
-    const { regionCost } = this.options;
     const decision = decide(this.memory, observation, {
       policy,
       target,
       settings,
-      ...(regionCost ? { regionCost: (region: string) => regionCost(region, regions) } : {}),
+      regionCost: regionCosts(observation.instances),
     });
     this.last = decision;
     if (!leads) {

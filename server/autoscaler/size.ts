@@ -65,7 +65,7 @@ export function plan(turn: Turn): Plan {
           dollarsRoom,
           ratePerCore: paces.perCore * targetCpu,
           lifeHours: lifeHours(turn),
-          regionCost: input.regionCost ?? (() => 0),
+          regionCost: (region) => input.regionCost?.(region, same.demand.region ?? null) ?? 0,
         },
       );
       if ("none" in choice) {
@@ -130,7 +130,7 @@ function buyForNumber(turn: Turn, purchases: Purchase[], count: number, paces: P
       dollarsRoom: dollarsRoomOf(turn),
       ratePerCore: paces.perCore,
       lifeHours: lifeHours(turn),
-      regionCost: input.regionCost ?? (() => 0),
+      regionCost: (region) => input.regionCost?.(region, null) ?? 0,
     },
   );
   if ("none" in choice) turn.hold(unmet[choice.none].code, unmet[choice.none].message);

@@ -9,8 +9,8 @@ export interface DecideInput {
   policy: PolicyName;
   target: Target;
   settings: Settings;
-  /** Score of a region, in dollars an hour; 0 where it does not matter. */
-  regionCost?(region: string): number;
+  /** Dollars an hour to be added to a region's prices for work from `origin`; absent: places do not matter. */
+  regionCost?(region: string, origin: string | null): number;
 }
 
 const leaving: ReadonlySet<Action["type"]> = new Set(["drain", "terminate", "gone", "abandon"]);

@@ -13,8 +13,6 @@ export interface GridFacts {
   working: Map<string, Map<string, number>>;
   /** Accepted core-seconds of each volunteer who is here, as a figure that rises. */
   contributed: Map<string, number>;
-  /** Core-seconds of paid work that is left, by region that it comes from; "" where nobody said. */
-  regions: Map<string, number>;
 }
 
 /** A slot of which nothing is known, in core-seconds per second: as the core assumes when it cuts a first slice. */
@@ -27,7 +25,6 @@ export type Allowance = (job: Job) => number;
 
 export function gridFacts(state: CoreState, allowance: Allowance): GridFacts {
   const classes = new Map<string, Demand & { due: { atMs: number; coreSeconds: number }[] }>();
-  const regions = new Map<string, number>();
   const families = new Set<string>();
   let paid = 0;
   let free = 0;
@@ -47,7 +44,6 @@ export function gridFacts(state: CoreState, allowance: Allowance): GridFacts {
     const coreSeconds = Math.min(left, allowance(job));
     if (coreSeconds <= 0) continue;
     families.add(job.workload.family.id);
-    regions.set(job.terms.region ?? "", (regions.get(job.terms.region ?? "") ?? 0) + coreSeconds);
     addDemand(classes, job, coreSeconds, grains);
   }
   const volunteers: GridFacts["volunteers"] = [];
@@ -68,7 +64,6 @@ export function gridFacts(state: CoreState, allowance: Allowance): GridFacts {
     nodes,
     working: workingOf(state, nodes),
     contributed,
-    regions,
   };
 }
 
@@ -79,8 +74,10 @@ function addDemand(
   grains: number,
 ): void {
   const needs = needsOf(job);
-  const name = [job.backends.join("+"), needs.memoryBytes, needs.engines.join("+")].join("/");
-  const known = classes.get(name) ?? { class: name, needs, coreSeconds: 0, grains: 0, deadlines: [], due: [] };
+  const { region } = job.terms;
+  const name = [job.backends.join("+"), needs.memoryBytes, needs.engines.join("+"), region ?? "anywhere"].join("/");
+  const fresh = { class: name, needs, coreSeconds: 0, grains: 0, deadlines: [], region, due: [] };
+  const known = classes.get(name) ?? fresh;
   known.coreSeconds += coreSeconds;
   known.grains += grains;
   if (job.terms.deadlineMs !== null) known.due.push({ atMs: job.terms.deadlineMs, coreSeconds });
