@@ -266,6 +266,10 @@ export class Scaler {
       settings,
       regionCost: regionCosts(observation.instances),
     });
+    if (policy === "predictive" && observation.arrivals.source !== "forecast") {
+      const message = "No forecast has proven itself yet: it scales as the reactive policy does.";
+      decision.holds.push({ code: "no_forecast", message });
+    }
     this.last = decision;
     if (!leads) {
       this.#trouble("leader", {
