@@ -6,6 +6,7 @@ import { volunteersPrice } from "./autoscaler/prices.ts";
 import { Scaler } from "./autoscaler/scaler.ts";
 import { defaultSettings, localSettings } from "./autoscaler/settings.ts";
 import { ScalerApi } from "./autoscaler/shell/api.ts";
+import { History } from "./autoscaler/shell/history.ts";
 import { rooms } from "./autoscaler/shell/records.ts";
 import { cloudTiming, localTiming } from "./autoscaler/shell/upkeep.ts";
 import type { Coordinator } from "./coordinator.ts";
@@ -25,6 +26,11 @@ export interface ScalingOptions {
   log(code: string, message: string): void;
 }
 
+/** What instances on this machine must not be given: the operator's secrets, clouds' credentials, the coordinator's port. */
+const kept = /^(?:AWS_|GCP_|GOOGLE_|AZURE_|KUBE|DOCKER_|QUEZTL_(?:OPERATOR_TOKEN|JOIN_TOKEN|PORT|DATA|TLS_|SCALE_))/;
+const publicOf = (env: ScalingOptions["env"]): ScalingOptions["env"] =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !kept.test(name)));
+
 export interface Scaling {
   scaler: Scaler;
   api: GridScaler;
@@ -37,7 +43,7 @@ export interface Scaling {
 /** Opened, and not started yet. */
 export async function openScaling(options: ScalingOptions): Promise<Scaling> {
   const { config, coordinator, log } = options;
-  const provider = await openProvider(config.provider, { ...options, cloud: config.cloud });
+  const provider = await openProvider(config.provider, { ...options, env: publicOf(options.env), cloud: config.cloud });
   const { policy, target } = await agreed(config, coordinator);
   // Processes and containers of this machine come and go in seconds and cost nothing.
   const isNear = !provider.priced && (config.provider === "local" || config.provider === "docker");
@@ -65,6 +71,7 @@ export async function openScaling(options: ScalingOptions): Promise<Scaling> {
     settings: isNear ? localSettings : defaultSettings,
     timing: isNear ? localTiming : cloudTiming,
     dollarsPerCoreSecond: volunteersPrice.dollarsPerHour / volunteersPrice.cores / 3_600,
+    arrivals: new History(),
     log,
   });
   return {

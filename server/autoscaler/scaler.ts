@@ -44,6 +44,9 @@ export interface ArrivalPoint {
 }
 
 export interface Arrivals {
+  load(records: Records): Promise<void>;
+  /** What is due to be written. */
+  takeWrites(): Parameters<Records["written"]>[0];
   /** What came, beside what had been expected, oldest first. */
   points(): ArrivalPoint[];
   /** Told of each look; `arrived`: core-seconds of paid work that came since the last. */
@@ -283,7 +286,7 @@ export class Scaler {
     const calls = this.#calls.apply(decision, (action) => this.#orderOf(action, nowMs));
     this.#count(decision, nowMs);
     this.book.prune(nowMs);
-    const due = this.meter.takeWrites(nowMs);
+    const due = [...this.meter.takeWrites(nowMs), ...(this.options.arrivals?.takeWrites() ?? [])];
     await this.#committed(calls.length > 0 ? [...due, put(rooms.state, "counters", this.counters)] : due);
     this.#trouble("record", null);
     for (const call of calls) call();
@@ -321,6 +324,8 @@ export class Scaler {
       volunteerRate: this.last?.volunteerRate ?? 0,
       have: this.last?.have ?? 0,
     });
+    // Other policies hear the forecast too, but do not go by it: so it can prove itself before it counts.
+    const expected = arrivals?.expect(nowMs, leadMs) ?? { rate: 0, source: "none" as const };
     const listing = this.#listing;
     this.#listing = null;
     if (this.manual && this.manual.untilMs <= nowMs) this.manual = null;
@@ -328,7 +333,7 @@ export class Scaler {
       nowMs,
       measuredAtMs: nowMs,
       demand: facts.demand,
-      arrivals: arrivals?.expect(nowMs, leadMs) ?? { rate: 0, source: "none" },
+      arrivals: this.policy === "predictive" ? expected : { rate: 0, source: "none" },
       volunteers: facts.volunteers.map((volunteer) => ({
         ...volunteer,
         survival: volunteer.own ? 1 : survival(this.#survival, volunteer.node, horizonMs, nowMs),
@@ -401,6 +406,7 @@ export class Scaler {
     }
     await this.journal.load(records);
     await this.meter.load(records);
+    await this.options.arrivals?.load(records);
     const state = new Map((await records.documents(rooms.state)).map(({ key, value }) => [key, JSON.parse(value)]));
     this.#recall();
     this.manual = (state.get("manual") as Manual | undefined) ?? null;
