@@ -4,79 +4,23 @@
  * runs this very code in virtual time.
  */
 import type { Reason } from "../../protocol/rest.ts";
-import type { CoreState } from "../core/state.ts";
-import type { Clock } from "./clock.ts";
-import type { CloudInstance, CloudProvider, Offering } from "./cloud/provider.ts";
+import type { CloudInstance, Offering } from "./cloud/provider.ts";
 import { decide } from "./decide.ts";
 import { regionCosts } from "./geography.ts";
 import { costs, isOpen } from "./ledger.ts";
 import { bootMs, freshMemory, type ScalerMemory } from "./memory.ts";
 import type { Decision, Manual, Observation, OrderRow, PolicyName, Target } from "./model.ts";
-import type { Settings } from "./settings.ts";
 import { Book } from "./shell/book.ts";
 import { Calls } from "./shell/calls.ts";
 import { Journal } from "./shell/journal.ts";
 import { Leadership } from "./shell/leadership.ts";
 import { Meter } from "./shell/meter.ts";
-import { type GridFacts, gridFacts } from "./shell/observe.ts";
+import type { GridFacts } from "./shell/observe.ts";
+import { Observer } from "./shell/observer.ts";
+import type { ScalerOptions } from "./shell/ports.ts";
 import { put, type Records, rooms } from "./shell/records.ts";
 import { joinTokenOf, readJoinToken } from "./shell/tokens.ts";
-import { type Timing, Upkeep } from "./shell/upkeep.ts";
-import { Watch } from "./shell/watch.ts";
-import { freshSurvival, survival, watchVolunteers } from "./survival.ts";
-
-export interface ScalerGrid {
-  state(): CoreState;
-  /** The node gets no new work, or gets it again. */
-  retire(node: string, retiring: boolean): void;
-  /** Nobody pays for the job any more. */
-  leaveToVolunteers(job: string): void;
-}
-
-export interface ArrivalPoint {
-  atMs: number;
-  /** Core-seconds per second. */
-  arrived: number;
-  expected: number | null;
-  needed_rate: number;
-  volunteer_rate: number;
-  have: number;
-}
-
-export interface Arrivals {
-  load(records: Records): Promise<void>;
-  /** What is due to be written. */
-  takeWrites(): Parameters<Records["written"]>[0];
-  /** What came, beside what had been expected, oldest first. */
-  points(): ArrivalPoint[];
-  /** Told of each look; `arrived`: core-seconds of paid work that came since the last. */
-  observe(look: { atMs: number; arrived: number; neededRate: number; volunteerRate: number; have: number }): void;
-  /** What will arrive over the lead time, beyond what is queued. */
-  expect(nowMs: number, leadMs: number): Observation["arrivals"];
-}
-
-export interface ScalerOptions {
-  provider: CloudProvider;
-  clock: Clock;
-  records: Records;
-  grid: ScalerGrid;
-  /** Keyed by a secret that is stable over restarts. */
-  mac(text: string): string;
-  /** Eight or more unpredictable characters of [a-z0-9]. */
-  random(): string;
-  /** Tag of everything that this grid launches: [a-z0-9-], at most 40 characters. */
-  cluster: string;
-  /** Where instances reach the coordinator. */
-  coordinatorUrl(): string;
-  policy: PolicyName;
-  target: Target;
-  settings: Settings;
-  timing: Timing;
-  /** Dollars of a core-second that volunteers save, where the provider itself sends no bill. */
-  dollarsPerCoreSecond: number;
-  arrivals?: Arrivals;
-  log(code: string, message: string): void;
-}
+import { Upkeep } from "./shell/upkeep.ts";
 
 interface Counters {
   ups: number;
@@ -99,13 +43,9 @@ export class Scaler {
   readonly troubles = new Map<string, Reason>();
   readonly #calls: Calls;
   readonly #upkeep: Upkeep;
-  readonly #watch = new Watch();
-  readonly #survival = freshSurvival();
+  readonly #observer: Observer;
   readonly #leadership: Leadership;
   #listing: { atMs: number; instances: readonly CloudInstance[] } | null = null;
-  #facts: GridFacts | null = null;
-  /** Jobs seen, and the core-seconds of those that were not seen before. */
-  #jobs = new Set<string>();
   /** Who joined as which instance, in this process. */
   readonly #joined = new Map<string, { node: string; cloudId: string | null }>();
   #startedMs = 0;
@@ -119,6 +59,7 @@ export class Scaler {
   constructor(readonly options: ScalerOptions) {
     this.policy = options.policy;
     this.target = options.target;
+    this.#observer = new Observer(options, this.book, this.meter, this.memory);
     this.#leadership = new Leadership(options.records, options.random());
     this.#calls = new Calls({
       ...options,
@@ -173,7 +114,7 @@ export class Scaler {
   }
 
   get facts(): GridFacts | null {
-    return this.#facts;
+    return this.#observer.facts;
   }
 
   get bootMs(): number | null {
@@ -257,9 +198,11 @@ export class Scaler {
   async #turn(): Promise<void> {
     const { settings } = this.options;
     const leads = await this.#leadership.holds();
+    // A batch that failed meanwhile voids the book: it is read again first.
+    if (this.#void) return;
     // From here to the commit nothing is waited for: what is decided is true of what is changed.
     const nowMs = this.now;
-    const observation = this.#observe(nowMs);
+    const observation = this.#look(nowMs);
     // Nodes come back first: without them everything looks like a shortfall.
     if (nowMs - this.#startedMs < this.options.timing.graceMs) return;
     const { policy, target } = this;
@@ -292,75 +235,12 @@ export class Scaler {
     for (const call of calls) call();
   }
 
-  #observe(nowMs: number): Observation {
-    const { grid, settings, arrivals } = this.options;
-    const state = grid.state();
-    const price = this.dollarsPerCoreSecond;
-    const spent: string[] = [];
-    const facts = gridFacts(state, (job) => {
-      const budget = job.terms.budgetDollars;
-      if (budget === null || price <= 0 || !this.options.provider.priced) return Number.POSITIVE_INFINITY;
-      // What an instance idles, boots and is over-provisioned by is somebody's cost as well.
-      const left = ((budget - (this.meter.jobs.get(job.id) ?? 0)) * this.target.targetCpu) / price;
-      if (left <= 0) spent.push(job.id);
-      return Math.max(0, left);
-    });
-    for (const job of spent) grid.leaveToVolunteers(job);
-    this.#facts = facts;
-    const { contributed, working } = facts;
-    const isOpenJob = (job: string): boolean => state.jobs.has(job);
-    this.meter.look(
-      { rows: this.book.instances, working, contributed, dollarsPerCoreSecond: price, isOpen: isOpenJob },
-      nowMs,
-    );
-    const strangers = facts.volunteers.filter(({ own }) => !own).map(({ node }) => node);
-    watchVolunteers(this.#survival, strangers, nowMs);
-    const leadMs = bootMs(this.memory, this.offerings[0]?.bootMs ?? 0);
-    const horizonMs = Math.max(leadMs, settings.drainMs);
-    arrivals?.observe({
-      atMs: nowMs,
-      arrived: this.#arrived(state),
-      neededRate: this.last?.neededRate ?? 0,
-      volunteerRate: this.last?.volunteerRate ?? 0,
-      have: this.last?.have ?? 0,
-    });
-    // Other policies hear the forecast too, but do not go by it: so it can prove itself before it counts.
-    const expected = arrivals?.expect(nowMs, leadMs) ?? { rate: 0, source: "none" as const };
+  #look(nowMs: number): Observation {
     const listing = this.#listing;
     this.#listing = null;
     if (this.manual && this.manual.untilMs <= nowMs) this.manual = null;
-    return {
-      nowMs,
-      measuredAtMs: nowMs,
-      demand: facts.demand,
-      arrivals: this.policy === "predictive" ? expected : { rate: 0, source: "none" },
-      volunteers: facts.volunteers.map((volunteer) => ({
-        ...volunteer,
-        survival: volunteer.own ? 1 : survival(this.#survival, volunteer.node, horizonMs, nowMs),
-      })),
-      volunteerShare: facts.volunteerShare,
-      replication: facts.replication,
-      nodes: this.#watch.look(facts.nodes, nowMs),
-      orders: [...this.book.orders.values()],
-      instances: [...this.book.instances.values()],
-      offerings: this.offerings,
-      listing,
-      manual: this.manual,
-      dollarsToday: this.meter.today(nowMs).dollars,
-    };
-  }
-
-  /** Core-seconds of paid jobs that were not there at the last look. */
-  #arrived(state: CoreState): number {
-    let sum = 0;
-    const jobs = new Set<string>();
-    for (const job of state.jobs.values()) {
-      if (job.terms.supply !== "paid" || job.phase === "admitting") continue;
-      jobs.add(job.id);
-      if (!this.#jobs.has(job.id)) sum += job.grains * job.grainCoreSeconds;
-    }
-    this.#jobs = jobs;
-    return sum;
+    const { policy, target, manual, offerings, last, dollarsPerCoreSecond } = this;
+    return this.#observer.look({ nowMs, policy, target, manual, offerings, listing, last, dollarsPerCoreSecond });
   }
 
   /** What a core-second costs where it is bought; what volunteers' work is worth. */

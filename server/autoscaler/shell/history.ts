@@ -3,7 +3,7 @@
  * weeks, on record; and, where a forecaster is there, what it had expected for each step before it came.
  */
 import type { Observation } from "../model.ts";
-import type { ArrivalPoint, Arrivals } from "../scaler.ts";
+import type { ArrivalPoint, Arrivals } from "./ports.ts";
 import { type DocumentWrite, put, type Records, rooms } from "./records.ts";
 
 export const historyStepMs = 300_000;

@@ -9,8 +9,9 @@ import { FakeCloud, type FakeFaults, type FakeInstance } from "../cloud/fake.ts"
 import type { CloudProvider, Offering } from "../cloud/provider.ts";
 import { defaultTarget, giB, offeringOf, startMs } from "../fixtures.ts";
 import type { PolicyName, Target } from "../model.ts";
-import { type Arrivals, Scaler } from "../scaler.ts";
+import { Scaler } from "../scaler.ts";
 import { defaultSettings, type Settings } from "../settings.ts";
+import type { Arrivals } from "../shell/ports.ts";
 import type { DocumentWrite, Records } from "../shell/records.ts";
 import { cloudTiming, type Timing } from "../shell/upkeep.ts";
 import { seeded, VirtualTime } from "./time.ts";
