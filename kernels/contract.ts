@@ -50,6 +50,9 @@
  */
 import type { z } from "zod";
 import type { Backend } from "../protocol/messages.ts";
+import type { BeliefPlan } from "./verification.ts";
+
+export { type BeliefPlan, defaultPlan, errorOfGrains, resolveVerification, type Verification } from "./verification.ts";
 
 /** Families that a volunteer switches on or off as one. */
 export interface Family {
@@ -140,6 +143,8 @@ export interface Workload<Payload = unknown, Task = unknown, Result = unknown> {
   /** Operations per second of one SIMD WASM thread, measured once: a core-second is operations / this. */
   opsPerCoreSecond: number;
   belief(payload: Payload, a: Backend, b: Backend): Belief;
+  /** What submitters may make of it; `defaultPlan` where it is left out. */
+  beliefPlan?: BeliefPlan;
   /** The bytes that a WASM kernel's `init` reads. */
   params(payload: Payload, round: number): Uint8Array;
   /** A short payload for a node's calibration run: one grain, about 0.1 s of one WASM core. */
@@ -162,12 +167,20 @@ export interface Round {
   input: Uint8Array | null;
 }
 
+/** Independent trials with one probability of success: a node's are held against the pool's by chi-square. */
+export interface Counts {
+  trials: number;
+  successes: number;
+}
+
 export interface Host<Payload = unknown, Partial = unknown, Output = unknown> {
   decode(payload: Payload, partial: Uint8Array): Partial;
   /** Certificate: recomputes what the partial of tasks lo..hi claims. `null` when it holds, else the reason. */
   check?(payload: Payload, round: number, lo: number, hi: number, partial: Partial): string | null;
   /** Associative: merge(run[a,b), run[b,c)) = run[a,c). */
   merge(a: Partial, b: Partial): Partial;
+  /** What was observed, where a node's observations should be distributed like everybody's. */
+  counts?(payload: Payload, merged: Partial): Counts;
   /** Whether a verified prefix of the range is enough; any verified hit of a search is, wherever it lies. */
   enough?(payload: Payload, merged: Partial): boolean;
   /** "prefix" (default): `enough` sees the longest verified prefix. "any": it sees each verified result alone. */

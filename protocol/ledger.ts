@@ -15,9 +15,17 @@ export const receiptRangeSchema = z
     verdict: z.literal("accept"),
     /** Why it counts: own_node, certificate, audit, ... */
     reason: z.string(),
-    /** Grains of this result that were recomputed elsewhere, and what came of it. */
+    /** Grains of this result that were computed elsewhere as well, and what came of it. */
     audits: z.array(
-      z.object({ grain: z.number(), node_id: z.string(), own: z.boolean(), verdict: z.string(), reason: z.string() }),
+      z.object({
+        kind: z.enum(["audit", "replica"]),
+        lo: z.number(),
+        hi: z.number(),
+        node_id: z.string(),
+        own: z.boolean(),
+        verdict: z.enum(["agrees", "differs"]),
+        reason: z.string(),
+      }),
     ),
     node_id: z.string(),
     public_key: z.string(),

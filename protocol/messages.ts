@@ -46,6 +46,8 @@ export const capabilitiesSchema = z.object({
       /** A software adapter counts as no GPU outside tests. */
       software: z.boolean(),
       vramBytes: count.nullable(),
+      /** A hash of what a probe shader computes: devices of one class may be expected to give the same bits. */
+      determinismClass: text.nullable().optional(),
       features: z.array(text).max(64),
       limits: z.record(text, z.number()).refine((value) => Object.keys(value).length <= 64),
     })
@@ -220,6 +222,7 @@ const refuseCodes = [
   "bad_join_token",
   "bad_message",
   "already_here",
+  "banned",
   "too_many_connections",
   "too_many_identities",
   "shutting_down",

@@ -14,6 +14,19 @@ export const jobStates = ["queued", "running", "completed", "failed", "cancelled
 export const jobStateSchema = z.enum(jobStates);
 export type JobState = z.infer<typeof jobStateSchema>;
 
+/** How sure a submitter wants to be; what is left out is the workload's default. Bounds are the workload's own. */
+export const verificationRequestSchema = z
+  .strictObject({
+    audit: z.number().min(0).max(1).describe("Share of trusted volunteers' results that own nodes audit."),
+    redundancy: z.number().int().min(1).max(8).describe("Identities of different networks that compute every grain."),
+    job_error: z.number().min(0).max(1).describe("Bound on the share of the job's grains that may be wrong."),
+    early_results: z.boolean().describe("Complete while results are provisional still; they may be retracted."),
+  })
+  .partial()
+  .meta({ id: "VerificationRequest" });
+
+export type VerificationRequest = z.infer<typeof verificationRequestSchema>;
+
 export const submitBodySchema = z
   .strictObject({
     workload_type: z.string().min(1).max(64).describe("A `type` of GET /api/v1.2/workload-types."),
@@ -26,6 +39,7 @@ export const submitBodySchema = z
     deadline: z.iso.datetime({ offset: true }).optional().describe("When it should be done."),
     budget: z.number().positive().max(1e6).optional().describe("Dollars that its instances may cost."),
     region: z.string().min(1).max(64).optional().describe("Where the work comes from, as `us-east-1` or `Ireland`."),
+    verification: verificationRequestSchema.optional(),
   })
   .meta({ id: "SubmitBody" });
 export type SubmitBody = z.infer<typeof submitBodySchema>;
@@ -44,6 +58,23 @@ export const submitAnswerSchema = z
   })
   .meta({ id: "SubmitAnswer" });
 export type SubmitAnswer = z.infer<typeof submitAnswerSchema>;
+
+/** Core-seconds by what became of them. The rest of `computed` waits for its verdict. */
+export const costSchema = z
+  .object({
+    computed: z.number(),
+    accepted: z.number(),
+    audit: z.number(),
+    replica: z.number(),
+    /** Copies of last grains that came second. */
+    speculation: z.number(),
+    /** Rejected, retracted, or computed twice by accident. */
+    waste: z.number(),
+    /** Computed over accepted; null until something was accepted. */
+    overhead: z.number().nullable(),
+  })
+  .meta({ id: "Cost" });
+export type CostView = z.infer<typeof costSchema>;
 
 export const jobViewSchema = z
   .object({
@@ -64,6 +95,8 @@ export const jobViewSchema = z
       tasks: z.number(),
       grains: z.number(),
       grains_accepted: z.number(),
+      /** Accepted, but resting on a node's word until that is tested. */
+      grains_provisional: z.number(),
       grains_candidate: z.number(),
       grains_leased: z.number(),
       slices_accepted: z.number(),
@@ -84,7 +117,21 @@ export const jobViewSchema = z
       audited_results: z.number(),
       own_results: z.number(),
       certified_results: z.number(),
-      /** Compute spent on this job, over the compute of what was accepted; null until something was. */
+      provisional_results: z.number(),
+      /** Taken back after they had been accepted. */
+      retracted_results: z.number(),
+      /** What holds for the output: sealed ones never change. Null until something was accepted. */
+      standing: z.enum(["provisional", "confirmed", "sealed"]).nullable(),
+      /** As asked for, or by default. */
+      audit: z.number(),
+      redundancy: z.number(),
+      /**
+       * Bound on the share of the grains that may be wrong, were one volunteer in five a liar: from the grains that
+       * are audited of each one's work, before anything is taken back. Null where nothing is audited.
+       */
+      error_bound: z.number().nullable(),
+      cost: costSchema,
+      /** `cost.overhead`. */
       overhead: z.number().nullable(),
     }),
     /** Why it waits, or why it failed; empty while all is well. */
@@ -160,6 +207,9 @@ export const nodeViewSchema = z
     ),
     accepted_slices: z.number(),
     rejected_slices: z.number(),
+    /** Newcomers are audited on all that they do; own nodes are the operator's. */
+    trust: z.enum(["own", "newcomer", "trusted", "banned"]),
+    audits_passed: z.number(),
     core_seconds: z.number(),
     connected_at: z.string().nullable(),
     last_seen: z.string(),
@@ -199,10 +249,19 @@ export const networkStatusSchema = z
       /** Accepted core-seconds per second, over the last 10 s. */
       core_seconds_per_second: z.number(),
     }),
+    /** Since the coordinator started; of banned nodes, ever. */
+    trust: z.object({
+      cost: costSchema,
+      banned_nodes: z.number(),
+      /** Kernels that a kind of browser and GPU gets wrong: it gets no more of them. */
+      quarantined: z.array(z.string()),
+    }),
     nodes: z.array(nodeViewSchema),
   })
   .meta({ id: "NetworkStatus" });
 export type NetworkStatus = z.infer<typeof networkStatusSchema>;
+
+const boundedSchema = z.object({ default: z.number(), min: z.number(), max: z.number() });
 
 export const workloadTypeSchema = z
   .object({
@@ -213,6 +272,12 @@ export const workloadTypeSchema = z
     /** JSON Schema of the payload. */
     payload_schema: z.unknown(),
     examples: z.array(z.object({ title: z.string(), payload: z.unknown() })),
+    /** How results are believed, and what a submitter may ask for. */
+    verification: z.object({
+      methods: z.array(z.enum(["certificate", "exact", "tolerance", "statistical"])).readonly(),
+      audit: boundedSchema,
+      redundancy: boundedSchema,
+    }),
     kernel: z.string(),
     /** Kernel files by role; each is served at /k/<sha256>. */
     files: z.record(z.string(), z.object({ sha256: z.string(), bytes: z.number() })),
@@ -251,6 +316,8 @@ export const jobEventSchema = z
   .discriminatedUnion("event", [
     z.object({ event: z.literal("state"), job: jobViewSchema }),
     z.object({ event: z.literal("progress"), job: jobViewSchema }),
+    /** An output that was given does not stand: the job runs again, and its revision has risen. */
+    z.object({ event: z.literal("retracted"), job: jobViewSchema }),
     z.object({ event: z.literal("partial"), task_id: z.string(), preview: z.unknown(), fraction: z.number() }),
   ])
   .meta({ id: "JobEvent" });

@@ -3,7 +3,7 @@ import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { newIdentitiesDefault } from "./access/newcomers.ts";
-import type { CoreConfig } from "./core/state.ts";
+import type { CoreConfig } from "./core/limits.ts";
 import type { Desk } from "./first-minutes/browser.ts";
 import { readScaleConfig, type ScaleConfig, scaleFlags, scaleVariables } from "./scale-config.ts";
 
@@ -37,6 +37,8 @@ export interface Config {
   env: Readonly<Record<string, string | undefined>>;
   /** New identities that may come from one network in an hour. */
   newIdentitiesPerHour: number;
+  /** Finished jobs are sealed after so long. */
+  sealMs: number;
   operatorToken: string | null;
   joinToken: string | null;
   /** OFF only in the test that shows what FULL is for. */
@@ -90,6 +92,11 @@ const flags = {
   "no-demo": { type: "boolean", help: "Offer no demo job" },
   "no-open": { type: "boolean", help: "Do not open the browser at the first start" },
   service: { type: "boolean", help: "Run as a service: no keyless access from this machine" },
+  "seal-days": { type: "string", help: "Days until a finished job's results are final (QUEZTL_SEAL_DAYS; default 7)" },
+  "one-network": {
+    type: "boolean",
+    help: "Let identities of one network compute the same grains, as in a laboratory (QUEZTL_ONE_NETWORK=1)",
+  },
   "new-identities": {
     type: "string",
     help: `New volunteers taken from one network in an hour (QUEZTL_NEW_IDENTITIES; default ${newIdentitiesDefault})`,
@@ -144,12 +151,16 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
       throw new ConfigError(message);
     }),
     env,
+    sealMs:
+      86_400_000 *
+      integer(values["seal-days"] ?? env.QUEZTL_SEAL_DAYS ?? "7", "--seal-days / QUEZTL_SEAL_DAYS", 0, 3_650),
     newIdentitiesPerHour: newIdentities(values["new-identities"] ?? env.QUEZTL_NEW_IDENTITIES),
     operatorToken: env.QUEZTL_OPERATOR_TOKEN ?? null,
     joinToken: env.QUEZTL_JOIN_TOKEN ?? null,
     synchronous: env.QUEZTL_TEST_SYNCHRONOUS === "OFF" ? "OFF" : "FULL",
     core: {
       signResults: env.QUEZTL_SIGN_RESULTS !== "0",
+      distinctNetworks: values["one-network"] !== true && env.QUEZTL_ONE_NETWORK !== "1",
       ...(env.QUEZTL_TEST_TIMING === "fast" ? fastTiming : {}),
     },
   };

@@ -8,7 +8,6 @@ import { limits } from "../protocol/limits.ts";
 import type { JobView, NetworkStatus, NodeView, WorkloadType } from "../protocol/rest.ts";
 import type { Blobs } from "./blobs/blobs.ts";
 import { plannedWorkloads } from "./catalog.ts";
-import type { CoreState } from "./core/state.ts";
 import { Credit, type CreditOptions } from "./ledger/credit.ts";
 import { gridReceipts } from "./ledger/grid-receipts.ts";
 import { CoordinatorKey } from "./ledger/key.ts";
@@ -21,6 +20,7 @@ import { Feed } from "./shell/feed.ts";
 import type { CoreLoop } from "./shell/loop.ts";
 import { Nodes } from "./shell/nodes.ts";
 import { orRefusal, type ReadableStore, readable } from "./shell/readable.ts";
+import { type ScalingPort, scalingPort } from "./shell/scaling-port.ts";
 import { statusOf, Throughput } from "./shell/status.ts";
 import { jobQuery, validateSubmission } from "./shell/submissions.ts";
 import { workloadTypes } from "./shell/types.ts";
@@ -44,6 +44,8 @@ export interface CoordinatorOptions extends EngineOptions {
   hostname: string;
   version: string;
   credit?: CreditOptions;
+  /** Finished jobs are sealed after so long. */
+  sealMs?: number;
   /** Signs receipts; stable over restarts. Without it they are signed by a key that ends with the process. */
   receiptKey?: CoordinatorKey;
 }
@@ -56,20 +58,16 @@ interface Ended extends Output {
 
 /** Jobs that ended lately, so that their end is told before the record is read again. */
 const recentMax = 256;
+/** Results can be taken back for so long, and after that never. */
+export const sealMsDefault = 7 * 86_400_000;
+const sealEveryMs = 60_000;
 export class Coordinator implements Grid {
   readonly keys: KeyStore = {
     list: () => [...this.#keys.values()],
     save: (record) => this.#saveKey(record),
   };
 
-  /** What the autoscaler sees of the grid, and does to it. */
-  readonly scaling = {
-    state: (): CoreState => this.#engine.state,
-    retire: (node: string, retiring: boolean): void => this.#engine.loop.dispatch({ type: "retire", node, retiring }),
-    leaveToVolunteers: (job: string): void => this.#engine.loop.dispatch({ type: "unpaid", job }),
-    written: (writes: readonly Write[]): Promise<void> => this.#written(writes),
-    documents: (room: string): Promise<{ key: string; value: string }[]> => this.options.store.documents(room),
-  };
+  readonly scaling: ScalingPort;
   readonly receipts: GridReceipts;
   readonly volunteers: GridVolunteers;
   readonly #startedMs = Date.now();
@@ -93,6 +91,7 @@ export class Coordinator implements Grid {
       this.#nodes,
       this.#credit,
       (end) => this.#onEnded(end),
+      (job) => this.#onRetracted(job),
       () => this.#onBuilt(),
     );
     const receipts = new Receipts({
@@ -112,6 +111,7 @@ export class Coordinator implements Grid {
       written: (writes) => this.#written(writes),
       now: Date.now,
     });
+    this.scaling = scalingPort(this.#engine, options.store, (writes) => this.#written(writes));
     this.receipts = gridReceipts(receipts, this.#record, options.store.ledger, options.id);
   }
 
@@ -126,6 +126,7 @@ export class Coordinator implements Grid {
     };
     every(1_000, () => coordinator.#tick());
     every(500, () => coordinator.#feed.publish());
+    every(sealEveryMs, () => void coordinator.#seal());
     return coordinator;
   }
 
@@ -185,7 +186,7 @@ export class Coordinator implements Grid {
         retryAfterSeconds: 30,
       });
     }
-    const { entry, payload, plan } = validateSubmission(this.options.catalog, request);
+    const { entry, payload, plan, verification } = validateSubmission(this.options.catalog, request);
     const payloadJson = JSON.stringify(payload);
     const large = payloadJson.length > limits.inlineBytesMax;
     const payloadBlob = large ? await this.#engine.putBlob(new TextEncoder().encode(payloadJson)) : null;
@@ -203,6 +204,7 @@ export class Coordinator implements Grid {
         files: entry.files,
         hasCheck: entry.hasCheck,
         ...(request.terms ? { terms: request.terms } : {}),
+        verification,
       },
       record: {
         payloadJson: large ? null : payloadJson,
@@ -338,6 +340,22 @@ export class Coordinator implements Grid {
     const { output, outputBlob } = end;
     this.#feed.ended(this.#remember({ view: justEndedView(end), output, outputBlob }));
     this.#engine.state.changedJobs.add(end.job);
+  }
+
+  /** Whoever was given the output hears that it does not stand. */
+  #onRetracted(id: string): void {
+    this.#recent.delete(id);
+    const view = this.#openView(id);
+    if (view) this.#feed.retracted(view);
+  }
+
+  /** What ended long enough ago stands for ever. */
+  async #seal(): Promise<void> {
+    if (this.#engine.broken !== null || this.#engine.stopping) return;
+    const sealMs = this.options.sealMs ?? sealMsDefault;
+    const sealed = await this.#engine.seal(Date.now() - sealMs).catch(() => 0);
+    // Its page says so when it is read again.
+    if (sealed > 0) this.#recent.clear();
   }
 
   #tick(): void {

@@ -169,6 +169,7 @@ async function assemble(
     newIdentitiesPerHour: config.newIdentitiesPerHour,
     receiptKey: await loadCoordinatorKey(config.dataDir),
     config: { ...config.core, volunteersSubmitter: demoSubmitter },
+    sealMs: config.sealMs,
     log,
     onCommit: (ms, writes) => metrics?.observeCommit(ms / 1000, writes),
   });

@@ -1,10 +1,13 @@
 /** What the core remembers, and what the store recorded, as the REST schemas show it. */
+
+import { defaultPlan, errorOfGrains, type Verification } from "../kernels/contract.ts";
 import type { Backend } from "../protocol/messages.ts";
-import type { JobState, JobView, NodeView } from "../protocol/rest.ts";
+import type { CostView, JobState, JobView, NodeView } from "../protocol/rest.ts";
 import type { Entry } from "./catalog.ts";
 import { hasRoom } from "./core/placement.ts";
 import { idleReasons, waitingReasons } from "./core/reasons.ts";
-import { type CoreState, emptyStats, type Job, type JobStats, type Node } from "./core/state.ts";
+import { type CoreState, type Cost, emptyStats, type Job, type JobStats, type Node } from "./core/state.ts";
+import { isTrusted } from "./core/trust.ts";
 import type { JobEnd } from "./shell/engine.ts";
 import type { JobRecord, NodeRecord, RoundRecord } from "./store/store.ts";
 
@@ -20,14 +23,33 @@ export function jobState(job: Job): JobState {
   return "running";
 }
 
-function verification(stats: JobStats): JobView["verification"] {
+export function costView(cost: Cost): CostView {
+  return { ...cost, overhead: cost.accepted > 0 ? cost.computed / cost.accepted : null };
+}
+
+function standingOf(stats: JobStats, isSealed: boolean): JobView["verification"]["standing"] {
+  if (stats.acceptedResults === 0) return null;
+  if (isSealed) return "sealed";
+  return stats.provisionalResults > 0 ? "provisional" : "confirmed";
+}
+
+function verification(stats: JobStats, asked: Verification | null, isSealed = false): JobView["verification"] {
+  const cost = costView(stats.cost);
+  const certified = stats.acceptedResults > 0 && stats.acceptedResults === stats.certifiedResults + stats.ownResults;
   return {
+    provisional_results: stats.provisionalResults,
+    retracted_results: stats.retractedResults,
+    standing: standingOf(stats, isSealed),
+    audit: asked?.audit ?? defaultPlan.audit.default,
+    redundancy: asked?.redundancy ?? 1,
+    error_bound: certified ? 0 : asked && !asked.early ? errorOfGrains(asked.closingGrains) : null,
+    cost,
     accepted_results: stats.acceptedResults,
     rejected_results: stats.rejectedResults,
     audited_results: stats.auditedResults,
     own_results: stats.ownResults,
     certified_results: stats.certifiedResults,
-    overhead: stats.acceptedComputeMs > 0 ? stats.spentComputeMs / stats.acceptedComputeMs : null,
+    overhead: cost.overhead,
   };
 }
 
@@ -49,10 +71,11 @@ export function openJobView(state: CoreState, job: Job, now: number): JobView {
     round: job.round,
     revision: job.revision,
     progress: {
-      fraction: job.grains > 0 ? job.confirmedGrains / job.grains : 0,
+      fraction: job.grains > 0 ? (job.confirmedGrains + job.provisionalGrains) / job.grains : 0,
       tasks: job.tasks,
       grains: job.grains,
-      grains_accepted: job.confirmedGrains,
+      grains_accepted: job.confirmedGrains + job.provisionalGrains,
+      grains_provisional: job.provisionalGrains,
       grains_candidate: job.candidateGrains,
       grains_leased: leased,
       slices_accepted: job.stats.acceptedResults,
@@ -66,7 +89,7 @@ export function openJobView(state: CoreState, job: Job, now: number): JobView {
       elapsed_seconds: (now - job.createdAtMs) / 1000,
       compute_seconds: job.stats.spentComputeMs / 1000,
     },
-    verification: verification(job.stats),
+    verification: verification({ ...job.stats, provisionalResults: restingOn(job) }, job.verification),
     reasons: waitingReasons(state, job),
     preview: job.preview,
     kernel: job.kernel,
@@ -87,6 +110,7 @@ export function endedJobView(record: JobRecord, round: RoundRecord | undefined):
     tasks: round?.tasks ?? 0,
     grains: round ? Math.ceil(round.tasks / round.grainTasks) : 0,
     stats: record.stats ? { ...emptyStats(), ...JSON.parse(record.stats) } : emptyStats(),
+    verification: record.verification ? (JSON.parse(record.verification) as Verification) : null,
   });
 }
 
@@ -94,12 +118,14 @@ export function endedJobView(record: JobRecord, round: RoundRecord | undefined):
 export function justEndedView(end: JobEnd): JobView {
   const { of: job, state, startedAtMs, atMs, reason, round, revision, stats } = end;
   const payload = job.payloadBlob ? { blob: job.payloadBlob } : job.payload;
-  const facts = { ...job, workload: job.workload.type, payload, stats: structuredClone(stats) };
+  const facts = { ...job, workload: job.workload.type, payload, stats: structuredClone(stats), sealedAtMs: null };
   return endedView({ ...facts, state, startedAtMs, finishedAtMs: atMs, reason, round, revision });
 }
 
-type EndedFacts = Omit<JobRecord, "payload" | "stats" | "payloadBlob" | "files" | "output" | "outputBlob"> & {
+type NotShown = "payload" | "stats" | "payloadBlob" | "files" | "output" | "outputBlob" | "verification";
+type EndedFacts = Omit<JobRecord, NotShown> & {
   payload: unknown;
+  verification: Verification | null;
   stats: JobStats;
   tasks: number;
   grains: number;
@@ -124,6 +150,7 @@ function endedView(of: Omit<EndedFacts, "idempotencyKey" | "bodyHash">): JobView
       tasks: of.tasks,
       grains: of.grains,
       grains_accepted: stats.acceptedGrains,
+      grains_provisional: 0,
       grains_candidate: 0,
       grains_leased: 0,
       slices_accepted: stats.acceptedResults,
@@ -137,11 +164,24 @@ function endedView(of: Omit<EndedFacts, "idempotencyKey" | "bodyHash">): JobView
       elapsed_seconds: (endMs - of.createdAtMs) / 1000,
       compute_seconds: stats.spentComputeMs / 1000,
     },
-    verification: verification(stats),
+    verification: verification(stats, of.verification, of.sealedAtMs !== null),
     reasons: of.reason ? [of.reason] : [],
     preview: null,
     kernel: of.kernel,
   };
+}
+
+function restingOn(job: Job): number {
+  let results = 0;
+  for (const resting of job.onTrust.values()) results += resting.size;
+  return results;
+}
+
+function trustView(state: CoreState, node: Node): NodeView["trust"] {
+  if (node.own) return "own";
+  const trust = state.trust.get(node.id);
+  if (trust?.banned) return "banned";
+  return trust && isTrusted(state, trust) ? "trusted" : "newcomer";
 }
 
 export function nodeView(state: CoreState, node: Node, now: number): NodeView {
@@ -172,6 +212,8 @@ export function nodeView(state: CoreState, node: Node, now: number): NodeView {
     }),
     accepted_slices: node.acceptedSlices,
     rejected_slices: node.rejectedSlices,
+    trust: trustView(state, node),
+    audits_passed: state.trust.get(node.id)?.passed ?? 0,
     core_seconds: node.coreSeconds,
     connected_at: node.connection === null ? null : iso(node.connectedAtMs),
     last_seen: iso(node.lastSeenMs),
@@ -191,7 +233,11 @@ function backendView(node: Node, backend: Backend): NodeView["backends"][number]
   };
 }
 
-export function nodeRecord(node: Node, publicKey: Uint8Array, firstSeenMs: number): NodeRecord {
+export function nodeRecord(
+  node: Node,
+  publicKey: Uint8Array,
+  firstSeenMs: number,
+): Omit<NodeRecord, "trust" | "taintedAtMs"> {
   return {
     id: node.id,
     publicKey,

@@ -93,7 +93,7 @@ async function readWithin(
   }
 }
 
-const known = ["state", "progress", "partial"];
+const known = ["state", "progress", "partial", "retracted"];
 
 /** Null for kinds of events that a newer coordinator may have. */
 function read({ event, data }: SseEvent, id: string | undefined): ProgressEvent | null {

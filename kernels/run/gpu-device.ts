@@ -1,4 +1,6 @@
 /** Finds an adapter and opens a device, and says in words what was found. */
+import { determinismClass } from "./gpu-class.ts";
+
 export interface GpuFacts {
   name: string;
   vendor: string;
@@ -6,6 +8,8 @@ export interface GpuFacts {
   /** A software adapter: slower than the CPU, it counts as no GPU outside tests. */
   software: boolean;
   features: string[];
+  /** Devices of one class may be expected to give the same bits; null where it is unknown. */
+  determinismClass: string | null;
   /** Those of the opened device. */
   limits: Record<string, number>;
 }
@@ -32,7 +36,11 @@ export async function openGpu(gpu: GPU | undefined, allowSoftware: boolean): Pro
       return { ok: false, message: "Only a software graphics adapter was found, which is slower than the CPU." };
     }
     const device = await openDevice(gpu, adapter);
-    return { ok: true, device, facts: { ...facts, limits: limitsOf(device.limits) } };
+    return {
+      ok: true,
+      device,
+      facts: { ...facts, determinismClass: await determinismClass(device), limits: limitsOf(device.limits) },
+    };
   } catch (error) {
     return {
       ok: false,
@@ -58,7 +66,7 @@ async function openDevice(gpu: GPU, adapter: GPUAdapter): Promise<GPUDevice> {
 const limitsOf = (limits: GPUSupportedLimits): Record<string, number> =>
   Object.fromEntries(toldLimits.map((name) => [name, limits[name]]));
 
-function factsOf(adapter: GPUAdapter): Omit<GpuFacts, "limits"> {
+function factsOf(adapter: GPUAdapter): Omit<GpuFacts, "limits" | "determinismClass"> {
   const { vendor, architecture, description, device } = adapter.info;
   const info = adapter.info as GPUAdapterInfo & { isFallbackAdapter?: boolean };
   const fallback = info.isFallbackAdapter ?? (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter ?? false;

@@ -11,7 +11,15 @@ import type { LaneOptions } from "./lane.ts";
 import type { ToCompute } from "./messages.ts";
 import { ComputePool } from "./pool.ts";
 
-const facts: GpuFacts = { name: "GPU", vendor: "v", architecture: "a", software: false, features: [], limits: {} };
+const facts: GpuFacts = {
+  name: "GPU",
+  vendor: "v",
+  architecture: "a",
+  software: false,
+  features: [],
+  determinismClass: null,
+  limits: {},
+};
 const never = new AbortController().signal;
 const request: GrainsRequest = {
   job: jobMessage(),

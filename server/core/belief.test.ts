@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type ToyPayload, toyPartial } from "./fixtures.ts";
 import { TestGrid } from "./harness.ts";
 import { waitingReasons } from "./reasons.ts";
-import type { Job, Lease, Result } from "./state.ts";
+import type { Audit, Job, Lease, Result } from "./state.ts";
 
 /** A volunteer's result over ten grains, with `own` in reach or not. */
 function volunteered(options: { own?: boolean; entropy?: number; payload?: Partial<ToyPayload>; check?: boolean }): {
@@ -18,8 +18,8 @@ function volunteered(options: { own?: boolean; entropy?: number; payload?: Parti
   return { grid, job, result: job.results.get(1) as Result };
 }
 
-const compared = (grid: TestGrid, reason: string | null) =>
-  grid.do({ type: "compared", job: "j", result: 1, reason, proof: true });
+const compared = (grid: TestGrid, reason: string | null, grain = 5) =>
+  grid.do({ type: "compared", job: "j", result: 1, grain, reason, proof: true });
 
 describe("belief", () => {
   it.each([
@@ -28,15 +28,15 @@ describe("belief", () => {
     [0.999999, 9],
   ])("draws the grain to audit by entropy that came after the result: %f -> %i", (entropy, grain) => {
     const { grid, result } = volunteered({ entropy });
-    expect(result.audit).toMatchObject({ grain, state: "leased", partial: toyPartial(1, 0, grain) });
+    expect(result.audits).toMatchObject([{ grain, state: "leased", partial: toyPartial(1, 0, grain) }]);
     expect(grid.leasesOf("own")[0]).toMatchObject({ lo: grain, hi: grain + 1, audit: 1 });
   });
 
   it("audits all the same where a complete certificate is declared that nothing checks", () => {
     const { result } = volunteered({ payload: { certificate: "complete" }, check: false });
-    expect(result.audit).toMatchObject({ state: "leased" });
+    expect(result.audits).toMatchObject([{ state: "leased" }]);
     const checked = volunteered({ payload: { certificate: "complete" }, check: true });
-    expect(checked.result.audit).toBeNull();
+    expect(checked.result.audits).toEqual([]);
   });
 
   it("confirms a result whose audit agrees, writes the verdict, and acknowledges the auditor after it", () => {
@@ -56,7 +56,8 @@ describe("belief", () => {
     const seq = grid.answer(grid.leasesOf("own")[0] as Lease);
     compared(grid, "grain 5: bytes differ");
     expect(grid.ackOf(seq)).toBeNull();
-    expect(grid.writes.at(-1)).toMatchObject({ id: 1, standing: "rejected", verdict: "audit: grain 5: bytes differ" });
+    const verdict = { type: "result.verdict", id: 1, standing: "rejected", verdict: "audit: grain 5: bytes differ" };
+    expect(grid.writes).toContainEqual(verdict);
     expect(grid.requests.at(-1)).toEqual({ type: "drop", job: "j", result: 1 });
     expect(job.coverage.entries).toEqual([]);
     expect(grid.leasesOf("v")).toEqual([]);
@@ -73,9 +74,11 @@ describe("belief", () => {
       grid.answer(grid.leasesOf("v")[0] as Lease);
       const id = Math.max(...job.results.keys());
       const result = job.results.get(id) as Result;
-      if (result.audit) result.audit.state = "comparing";
+      const audit = result.audits[0] as Audit;
+      audit.state = "comparing";
       grid.state.audits.clear();
-      grid.do({ type: "compared", job: "j", result: id, reason, proof: true });
+      // Outside a tolerance: that proves nothing, and the node rests.
+      grid.do({ type: "compared", job: "j", result: id, grain: audit.grain, reason, proof: false });
       waits.push((grid.state.nodes.get("v")?.waitsUntilMs as number) - grid.now);
       grid.now += 60_000;
       grid.say("v", { type: "progress", leases: [] }).pass(1_000);
@@ -85,17 +88,17 @@ describe("belief", () => {
 
   it("waits for an own node, and says so", () => {
     const { grid, job, result } = volunteered({ own: false });
-    expect(result.audit?.state).toBe("queued");
+    expect(result.audits[0]?.state).toBe("queued");
     expect(waitingReasons(grid.state, job).map(({ code }) => code)).toEqual(["no_own_node"]);
     grid.join("own", { own: true });
-    expect(result.audit?.state).toBe("leased");
+    expect(result.audits[0]?.state).toBe("leased");
     expect(waitingReasons(grid.state, job)).toEqual([]);
   });
 
   it("audits again when the auditor went away", () => {
     const { grid, result } = volunteered({});
     grid.leave("own").pass(6_000);
-    expect(result.audit?.state).toBe("queued");
+    expect(result.audits[0]?.state).toBe("queued");
     grid.join("other", { own: true });
     expect(grid.leasesOf("other")[0]?.audit).toBe(1);
   });
@@ -107,13 +110,13 @@ describe("belief", () => {
     grid.answer(grid.leasesOf("own")[0] as Lease);
     expect(job.stats).toMatchObject({ ownResults: 1, auditedResults: 0, acceptedGrains: 10 });
     expect(grid.requests.map(({ type }) => type)).toEqual(["take", "merge", "finish"]);
-    grid.do({ type: "finished", job: "j", round: 0, output: "{}", outputBlob: null });
+    grid.do({ type: "finished", job: "j", round: 0, attempt: 0, output: "{}", outputBlob: null });
     expect(grid.writes.at(-1)).toMatchObject({ type: "job.ended", state: "completed", output: "{}" });
   });
 
   it("needs no audit where a certificate proves everything", () => {
     const { grid, job, result } = volunteered({ payload: { certificate: "complete" }, check: true });
-    expect(result).toMatchObject({ audit: null, checking: true });
+    expect(result).toMatchObject({ audits: [], checking: true });
     grid.do({ type: "checked", job: "j", result: 1, reason: null });
     expect(job.stats.certifiedResults).toBe(1);
   });

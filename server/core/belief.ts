@@ -1,31 +1,45 @@
 /**
- * How results come to be believed, in its first form: own nodes' results count (once their certificate
- * holds, where there is one); of each volunteer's result without a complete certificate one grain, drawn
- * after arrival, is replayed on an own node.
+ * How results come to be believed. Own nodes' results count, once their certificate holds where there is one. A
+ * volunteer's result without a complete certificate is audited when chance, drawn after it arrived, says so, and
+ * always while its identity is new: some grains of it are computed again on own nodes. What is not drawn is
+ * provisional until its node's work in the job is audited as a whole (`closing.ts`). Proof of a wrong result takes
+ * back all that rests on its node's word (`takeback.ts`).
  */
 import type { Backend } from "../../protocol/messages.ts";
-import { slicePartials } from "../../protocol/partials.ts";
-import { waitForAuditor } from "./audits.ts";
-import type { CoreEvent, Effect } from "./events.ts";
-import { confirmGrains, rejectGrains } from "./grains.ts";
-import { afterConfirmation } from "./rounds.ts";
+import { auditOf, queueAudits } from "./audits.ts";
+import { closingPassed } from "./closing.ts";
+import type { CoreEvent, CoreWrite, Effect } from "./events.ts";
+import { confirmGrains, provideGrains } from "./grains.ts";
+import { clearClass } from "./quarantine.ts";
+import { onAgreed, settleDisputes } from "./replicas.ts";
+import { accept, finishIfComplete } from "./rounds.ts";
 import type { CoreState, Job, Result } from "./state.ts";
+import { convict, convictReplica, doubt } from "./takeback.ts";
+import { earn, isTrusted, kernelKey, trustOf } from "./trust.ts";
 
 export function certificateOf(job: Job, backend: Backend): "complete" | "evidence" | "none" {
   // A certificate that nothing checks proves nothing.
   return job.hasCheck ? job.workload.belief(job.payload, backend, "wasm").certificate : "none";
 }
 
-/** Draws the grain to replay. `entropy` is uniform in [0, 1) and unknown to the node when it answered. */
-export function queueAudit(state: CoreState, job: Job, result: Result, partials: Uint8Array, entropy: number): void {
-  const offset = Math.min(result.hi - result.lo - 1, Math.floor(entropy * (result.hi - result.lo)));
-  result.audit = {
-    grain: result.lo + offset,
-    partial: slicePartials(partials, offset, offset + 1).slice(2),
-    state: "queued",
-    answer: null,
-  };
-  waitForAuditor(state, job, result.id);
+/** Whether a volunteer's result, which has arrived signed, is audited. */
+export function isDrawn(state: CoreState, job: Job, node: string): boolean {
+  return !isTrusted(state, trustOf(state, node)) || state.draw.next() < job.verification.audit;
+}
+
+/** Whether others are to compute such a result of a volunteer's as well. */
+export const needsReplicas = (job: Job, backend: Backend): boolean =>
+  job.verification.redundancy > 1 && certificateOf(job, backend) !== "complete";
+
+/** Draws the grains to compute again; the node that answered could not know them. */
+export function drawAudits(state: CoreState, job: Job, result: Result, partials: Uint8Array, out: Effect[]): void {
+  const { auditGrains } = job.verification;
+  const trusted = isTrusted(state, trustOf(state, result.node));
+  // Where an identity's work is W, wrong work is least when audits grow as its root: most of them come early.
+  const count = trusted ? Math.ceil(auditGrains / 2) : auditGrains;
+  const drawn = state.draw.several(count, result.hi - result.lo);
+  const grains = drawn.map((offset) => result.lo + offset);
+  queueAudits(state, job, result, grains, partials, out);
 }
 
 /** The judge recomputed what the result claims. */
@@ -37,16 +51,27 @@ export function onChecked(
 ): void {
   const job = state.jobs.get(event.job);
   const result = job?.results.get(event.result);
-  if (!job || !result || result.standing !== "candidate") return;
+  if (!job || !result) return;
+  const trust = trustOf(state, result.node);
+  // What cannot even be read is found out also where it counts already.
   if (event.reason !== null) {
-    reject(state, job, result, `certificate: ${event.reason}`, now, out);
+    result.wrong += event.wrong ?? 1;
+    trust.wrongGrains += event.wrong ?? 1;
+    trust.streak = 0;
+    convict(state, job, result, `certificate: ${event.reason}`, now, out);
     return;
   }
+  if (result.standing !== "candidate") return;
   result.checking = false;
-  settle(state, job, result, result.own ? "own" : "certificate", now, out);
+  if (!result.own && certificateOf(job, result.backend) === "complete") {
+    trust.rightGrains += result.hi - result.lo;
+    trust.proven.add(kernelKey(job, result.backend));
+    clearClass(state, job, result);
+  }
+  settle(state, job, result, now, out);
 }
 
-/** The judge held an own node's replay against the result. */
+/** The judge held an own node's replay of a grain against the result. */
 export function onCompared(
   state: CoreState,
   event: Extract<CoreEvent, { type: "compared" }>,
@@ -55,66 +80,107 @@ export function onCompared(
 ): void {
   const job = state.jobs.get(event.job);
   const result = job?.results.get(event.result);
-  if (!job || !result?.audit || result.standing !== "candidate") return;
-  if (event.reason !== null) {
-    reject(state, job, result, `audit: ${event.reason}`, now, out);
+  const audit = auditOf(result, event.grain, "comparing");
+  if (!job || !result || !audit) return;
+  const { answer } = audit;
+  if (answer) {
+    const { connection, seq, node, own } = answer;
+    const verdict = event.reason === null ? "agrees" : "differs";
+    const told = { kind: "audit", lo: event.grain, hi: event.grain + 1, node, own, verdict } as const;
+    const write: CoreWrite = { type: "audit.done", result: result.id, ...told, reason: event.reason ?? "" };
+    const ack: Effect = { type: "ack", connection, seq, rejected: null };
+    out.push({ type: "commit", writes: [write], afterwards: [ack] });
+  }
+  audit.answer = null;
+  if (event.reason !== null && !event.proof) {
+    doubt(state, job, result, `audit: ${event.reason}`, now, out);
     return;
   }
-  const { answer } = result.audit;
-  if (answer) out.push({ type: "ack", connection: answer.connection, seq: answer.seq, rejected: null });
-  result.audit = null;
-  job.stats.auditedResults++;
-  settle(state, job, result, "audit", now, out);
+  const trust = trustOf(state, result.node);
+  if (event.reason === null) {
+    result.passed++;
+    trust.rightGrains++;
+    trust.streak++;
+  } else {
+    // How many of its grains are wrong tells a flipped bit from a lie: the verdict waits for the other audits.
+    result.wrong++;
+    result.fault ??= `audit: ${event.reason}`;
+    trust.wrongGrains++;
+    trust.streak = 0;
+    trust.passed = 0;
+  }
+  result.audits.splice(result.audits.indexOf(audit), 1);
+  if (event.reason === null) {
+    const wrong = `replica: grain ${event.grain} differs from an own node's`;
+    for (const node of settleDisputes(state, result, event.grain)) convictReplica(state, job, node, wrong, now, out);
+  }
+  if (result.audits.length === 0 && result.fault !== null) convict(state, job, result, result.fault, now, out);
+  else if (result.standing === "provisional") {
+    if (event.reason !== null) return;
+    closingPassed(state, job, result, out);
+    finishIfComplete(state, job, now, out);
+  } else if (result.audits.length === 0) {
+    job.stats.auditedResults++;
+    earn(state, result.node, kernelKey(job, result.backend));
+    clearClass(state, job, result);
+    settle(state, job, result, now, out);
+  }
 }
 
-/** Confirms a result once nothing more is to be known about it. */
-function settle(
+/** The judge held another's answer against the result. */
+export function onReplica(
   state: CoreState,
-  job: Job,
-  result: Result,
-  grounds: Result["grounds"],
+  event: Extract<CoreEvent, { type: "agreed" }>,
   now: number,
   out: Effect[],
 ): void {
-  if (result.grounds !== "audit") result.grounds = grounds;
-  if (result.checking || result.audit) return;
-  const ranges = confirmGrains(job, result);
+  const job = state.jobs.get(event.job);
+  const result = job?.results.get(event.result);
+  if (!job || !result) return;
+  const outcome = onAgreed(state, job, result, event, out);
+  if (outcome === "replicated") settle(state, job, result, now, out);
+  else if (outcome === "disputed") {
+    const grain = event.grain as number;
+    const isInLine = result.audits.some((audit) => audit.grain === grain);
+    if (!isInLine) queueAudits(state, job, result, [grain], null, out);
+  } else if (outcome === "wrong") {
+    const reason = `audit: ${event.reason}`;
+    if (!event.proof) doubt(state, job, result, reason, now, out);
+    else {
+      result.wrong += event.wrong;
+      Object.assign(trustOf(state, result.node), { passed: 0, streak: 0 }).wrongGrains += event.wrong;
+      convict(state, job, result, reason, now, out);
+    }
+  }
+}
+
+/** Passes a verdict once nothing more is to be known about a candidate. */
+export function settle(state: CoreState, job: Job, result: Result, now: number, out: Effect[]): void {
+  if (result.checking || result.audits.length > 0 || result.replication) return;
+  const grounds = groundsOf(job, result);
+  const standing = grounds === "trust" || grounds === "replica" ? "provisional" : "confirmed";
+  const ranges = standing === "provisional" ? provideGrains(job, result) : confirmGrains(job, result);
+  result.grounds = grounds;
   out.push({
     type: "commit",
-    writes: [{ type: "result.verdict", id: result.id, standing: "confirmed", verdict: result.grounds }],
+    writes: [{ type: "result.verdict", id: result.id, standing, verdict: grounds }],
     afterwards: [],
   });
-  afterConfirmation(state, job, result, ranges, now, out);
+  accept(state, job, result, ranges, out);
+  if (standing === "provisional") rest(job, result);
+  finishIfComplete(state, job, now, out);
 }
 
-function reject(state: CoreState, job: Job, result: Result, reason: string, now: number, out: Effect[]): void {
-  const afterwards: Effect[] = [];
-  const answer = result.audit?.answer;
-  if (answer) afterwards.push({ type: "ack", connection: answer.connection, seq: answer.seq, rejected: null });
-  result.audit = null;
-  rejectGrains(state, job, result);
-  job.results.delete(result.id);
-  job.stats.rejectedResults++;
-  if (job.judged) afterwards.push({ type: "judge", request: { type: "drop", job: job.id, result: result.id } });
-  out.push({
-    type: "commit",
-    writes: [{ type: "result.verdict", id: result.id, standing: "rejected", verdict: reason.slice(0, 300) }],
-    afterwards,
-  });
-  out.push({ type: "note", code: "result_rejected", message: reason, node: result.node, job: job.id });
-  punish(state, result.node, now);
-  state.changedJobs.add(job.id);
+function groundsOf(job: Job, result: Result): Result["grounds"] {
+  if (result.own) return "own";
+  if (certificateOf(job, result.backend) === "complete") return "certificate";
+  if (result.passed > 0) return "audit";
+  return result.agreements > 0 ? "replica" : "trust";
 }
 
-/** No bans yet: a node whose result was rejected waits, longer each time. */
-function punish(state: CoreState, id: string, now: number): void {
-  const node = state.nodes.get(id);
-  if (!node) return;
-  const { rejectedMs, rejectedMsMax } = state.config;
-  node.rejectedSlices++;
-  node.waitsUntilMs = now + Math.min(rejectedMsMax, rejectedMs * 2 ** Math.min(20, node.rejectionsInRow));
-  node.waitReason = "result_rejected";
-  node.rejectionsInRow++;
-  state.changedNodes.add(id);
-  node.standingChanged = true;
+/** A result rests on its node's word, for now. */
+export function rest(job: Job, result: Result): void {
+  const resting = job.onTrust.get(result.node);
+  if (resting) resting.add(result.id);
+  else job.onTrust.set(result.node, new Set([result.id]));
 }

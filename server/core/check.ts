@@ -1,11 +1,14 @@
 /** What must hold after every event. Run by tests and the simulator; throws with the first thing that does not. */
 import type { Range } from "./ranges.ts";
 import type { CoreState, Job, Lease, Node } from "./state.ts";
+import { isBanned } from "./trust.ts";
+import { isRunnable } from "./turns.ts";
 
 export function checkState(state: CoreState): void {
   for (const job of state.jobs.values()) {
     checkGrains(state, job);
     checkQueue(state, job);
+    checkBelief(state, job);
   }
   checkLeases(state);
   checkNodes(state);
@@ -23,16 +26,20 @@ function checkGrains(state: CoreState, job: Job): void {
   const places: Range[] = [...job.open.ranges];
   for (const wait of job.cooling) places.push([wait.lo, wait.hi]);
   let candidate = 0;
+  let provisional = 0;
   let confirmed = 0;
   for (const { lo, hi, result } of job.coverage.entries) {
     places.push([lo, hi]);
     const standing = job.results.get(result)?.standing;
     if (standing === "candidate") candidate += hi - lo;
+    else if (standing === "provisional") provisional += hi - lo;
     else if (standing === "confirmed") confirmed += hi - lo;
     else fail(job, `grains [${lo},${hi}) rest on result ${result}, which is ${standing}`);
   }
   if (candidate !== job.candidateGrains)
     fail(job, `${job.candidateGrains} candidate grains counted, ${candidate} found`);
+  if (provisional !== job.provisionalGrains)
+    fail(job, `${job.provisionalGrains} provisional grains counted, ${provisional} found`);
   if (confirmed !== job.confirmedGrains)
     fail(job, `${job.confirmedGrains} confirmed grains counted, ${confirmed} found`);
   places.sort((a, b) => a[0] - b[0]);
@@ -65,8 +72,46 @@ function checkLeased(state: CoreState, job: Job, gaps: readonly Range[]): void {
   }
 }
 
+/** What is provisional rests on somebody's word, is tested in one place, and on no banned identity's. */
+function checkBelief(state: CoreState, job: Job): void {
+  for (const result of job.results.values()) {
+    const { id, node, standing, own } = result;
+    const rests = job.onTrust.get(node)?.has(id) ?? false;
+    if (rests !== (standing === "provisional")) fail(job, `result ${id} is ${standing}, and on trust: ${rests}`);
+    if (own) continue;
+    if (!job.workers.has(node)) fail(job, `does not know that ${node} worked on it`);
+    if (isBanned(state, node) && result.grounds !== "certificate") fail(job, `result ${id} is a banned node's`);
+  }
+  checkReplication(state, job);
+  for (const [node, { left, results }] of job.closing) {
+    const open = results.flatMap((id) => job.results.get(id)?.audits ?? []);
+    const failed = results.filter((id) => job.results.get(id)?.fault != null).length;
+    if (open.length > left || (failed === 0 && open.length !== left)) {
+      fail(job, `${left} grains of ${node}'s work are to pass, ${open.length} are in line`);
+    }
+  }
+}
+
+/** Every grain that is replicated is in one place, and the books know the result. */
+function checkReplication(state: CoreState, job: Job): void {
+  for (const { id, lo, hi, replication } of job.results.values()) {
+    if ((state.replicas.get(job.id)?.has(id) ?? false) !== (replication !== null)) {
+      fail(job, `result ${id} is replicated, and in line: ${replication !== null}`);
+    }
+    if (!replication) continue;
+    const { open, leased, agreed, answers, disputes } = replication;
+    const held = [...answers, ...disputes].reduce((sum, range) => sum + range.hi - range.lo, 0);
+    if (open.size + leased.size + held + agreed !== hi - lo) {
+      fail(
+        job,
+        `result ${id}: ${open.size} open, ${leased.size} leased, ${held} answered, ${agreed} agreed of ${hi - lo}`,
+      );
+    }
+  }
+}
+
 function checkQueue(state: CoreState, job: Job): void {
-  const runnable = (job.phase === "queued" || job.phase === "running") && job.open.size > 0;
+  const runnable = isRunnable(job);
   if (runnable !== job.queueIndex >= 0)
     fail(job, `open ${job.open.size}, phase ${job.phase}, but queue index ${job.queueIndex}`);
   if (!runnable) return;
@@ -127,6 +172,8 @@ function checkReplicas(state: CoreState, node: Node): void {
       if (other.job !== lease.job || other.next >= lease.hi || lease.next >= other.hi) continue;
       // The audit of a result that was rejected meanwhile runs out: nothing is compared with it.
       if ([lease, other].some(({ audit }) => audit !== null && !job.results.has(audit))) continue;
+      // An own node's word is its own, however often it is asked: of results that overlap, or as audit and as replica.
+      if (node.own && (lease.replica || other.replica || (lease.audit !== null && other.audit !== null))) continue;
       fail(job, `node ${node.id} holds grains twice: leases ${lease.id} and ${other.id}`);
     }
   }
@@ -145,8 +192,11 @@ function checkRing(state: CoreState): void {
     const job = state.jobs.get(id);
     if (!job) fail(null, `audits of job ${id}, which ended, are in line`);
     for (const result of line) {
-      const audit = job.results.get(result)?.audit;
-      if (audit && audit.state !== "queued") fail(job, `result ${result} waits for its audit, which is ${audit.state}`);
+      const audits = job.results.get(result)?.audits ?? [];
+      const waiting = line.filter((other) => other === result).length;
+      const queued = audits.filter((audit) => audit.state === "queued").length;
+      if (audits.length > 0 && waiting < queued)
+        fail(job, `${queued} grains of result ${result} wait, ${waiting} in line`);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** Moves grains of a job between open, cooling, leased and covered. Every move is checked against the table. */
 import type { Range } from "./ranges.ts";
 import type { CoreState, Job, Result } from "./state.ts";
-import { assertTransition, InvalidTransition } from "./transitions.ts";
+import { assertTransition, InvalidTransition, type StandingState } from "./transitions.ts";
 import { syncRunnable } from "./turns.ts";
 
 /** open -> leased. */
@@ -72,45 +72,52 @@ export function coverGrains(state: CoreState, job: Job, ranges: readonly Range[]
     unwait(job, lo, hi);
     job.coverage.cover(lo, hi, result.id);
     job.story.add(result.standing, lo, hi, result.id);
-    if (result.standing === "confirmed") job.confirmedGrains += hi - lo;
-    else job.candidateGrains += hi - lo;
+    count(job, result.standing, hi - lo);
   }
   syncRunnable(state, job);
 }
 
-/** candidate -> confirmed. Returns what the result stands for. */
-export function confirmGrains(job: Job, result: Result): Range[] {
-  assertTransition(
-    "standing",
-    result.standing,
-    "confirmed",
-    `result ${result.id}`,
-    job.story.tell(result.lo, result.hi),
-  );
-  result.standing = "confirmed";
+/** Grains by what their results stand at. */
+export function count(job: Job, standing: StandingState, grains: number): void {
+  if (standing === "confirmed") job.confirmedGrains += grains;
+  else if (standing === "provisional") job.provisionalGrains += grains;
+  else job.candidateGrains += grains;
+}
+
+/** candidate or provisional -> confirmed. Returns what the result stands for. */
+export const confirmGrains = (job: Job, result: Result): Range[] => raise(job, result, "confirmed");
+
+/** candidate -> provisional. Returns what the result stands for. */
+export const provideGrains = (job: Job, result: Result): Range[] => raise(job, result, "provisional");
+
+function raise(job: Job, result: Result, to: "provisional" | "confirmed"): Range[] {
+  const from = result.standing;
+  move(job, result, to);
   const ranges = job.coverage.of(result.lo, result.hi, result.id);
   for (const [lo, hi] of ranges) {
-    job.candidateGrains -= hi - lo;
-    job.confirmedGrains += hi - lo;
-    job.story.add("confirmed", lo, hi, result.id);
+    count(job, from, lo - hi);
+    count(job, to, hi - lo);
+    job.story.add(to, lo, hi, result.id);
   }
   return ranges;
 }
 
-/** candidate -> rejected: what the result stood for is open again. */
-export function rejectGrains(state: CoreState, job: Job, result: Result): void {
-  assertTransition(
-    "standing",
-    result.standing,
-    "rejected",
-    `result ${result.id}`,
-    job.story.tell(result.lo, result.hi),
-  );
-  result.standing = "rejected";
+function move(job: Job, result: Result, to: StandingState): void {
+  const { standing, lo, hi } = result;
+  assertTransition("standing", standing, to, `result ${result.id}`, job.story.tell(lo, hi));
+  result.standing = to;
+}
+
+/** candidate -> rejected, or what counted -> retracted: what the result stood for is open again. Returns the grains. */
+export function dropGrains(state: CoreState, job: Job, result: Result): number {
+  const from = result.standing;
+  move(job, result, from === "candidate" ? "rejected" : "retracted");
   const ranges = job.coverage.uncover(result.lo, result.hi, result.id);
-  for (const [lo, hi] of ranges) job.candidateGrains -= hi - lo;
+  const grains = ranges.reduce((sum, [lo, hi]) => sum + hi - lo, 0);
+  count(job, from, -grains);
   // A lease that is still out over the same grains will bring them; only the rest is cut again.
-  reopenGrains(state, job, unleased(state, job, ranges), null, "rejected");
+  reopenGrains(state, job, unleased(state, job, ranges), null, result.standing);
+  return grains;
 }
 
 /** The parts of `ranges` that no live lease of the job will bring. */

@@ -3,20 +3,24 @@
  * `entropy` (uniform in [0, 1), unpredictable, recorded) come in. The same code runs in production and,
  * with thousands of nodes in virtual time, in the simulator.
  */
-import { onChecked, onCompared } from "./belief.ts";
+import { onBrought } from "./audits.ts";
+import { onChecked, onCompared, onReplica } from "./belief.ts";
+import { Draw } from "./draw.ts";
 import type { CoreEvent, CorePorts, Effect } from "./events.ts";
 import { onFail, onRelease } from "./failures.ts";
 import { thawGrains } from "./grains.ts";
 import { admit, cancel, leaveToVolunteers } from "./jobs.ts";
 import { endLease, extendLease } from "./leases.ts";
+import { type CoreConfig, defaultConfig } from "./limits.ts";
 import { onDeparted, onDisconnected, onHello, onMessage, onRetire, sweepNodes } from "./nodes.ts";
 import { place } from "./placement.ts";
 import { tellIdle } from "./reasons.ts";
+import { reopenJob } from "./reopen.ts";
 import { onRestoredAll, restoreResult } from "./restore.ts";
 import { takeResult } from "./results.ts";
 import { endJob, onFinished, onMerged, onNext, openExtent } from "./rounds.ts";
 import { slowDown } from "./speed.ts";
-import { type CoreConfig, type CoreState, defaultConfig, type Node } from "./state.ts";
+import { type CoreState, type Node, noCost } from "./state.ts";
 
 export function createState(config: Partial<CoreConfig> = {}, epoch = 1): CoreState {
   return {
@@ -28,18 +32,33 @@ export function createState(config: Partial<CoreConfig> = {}, epoch = 1): CoreSt
     nextSequence: 1,
     jobs: new Map(),
     nodes: new Map(),
+    trust: new Map(),
+    changedTrust: new Set(),
+    suspicions: new Map(),
+    draw: new Draw(),
     connections: new Map(),
     leases: new Map(),
     submitters: new Map(),
     ring: [],
     ringAt: 0,
     audits: new Map(),
+    replicas: new Map(),
     hungry: new Set(),
     tail: new Set(),
     copyVersion: 0,
     copies: 0,
     fleetCoreSeconds: 0,
-    totals: { completed: 0, failed: 0, cancelled: 0, acceptedSlices: 0, acceptedGrains: 0, acceptedCoreSeconds: 0 },
+    volunteersHere: false,
+    totals: {
+      completed: 0,
+      failed: 0,
+      cancelled: 0,
+      acceptedSlices: 0,
+      acceptedGrains: 0,
+      acceptedCoreSeconds: 0,
+      cost: noCost(),
+      bannedNodes: 0,
+    },
     workVersion: 1,
     lastTickMs: 0,
     changedJobs: new Set(),
@@ -49,6 +68,7 @@ export function createState(config: Partial<CoreConfig> = {}, epoch = 1): CoreSt
 
 export function step(state: CoreState, event: CoreEvent, now: number, entropy: number, ports: CorePorts): Effect[] {
   const out: Effect[] = [];
+  state.draw.renew(entropy);
   switch (event.type) {
     case "submit":
       admit(state, event, now, out);
@@ -82,13 +102,16 @@ export function step(state: CoreState, event: CoreEvent, now: number, entropy: n
       break;
     case "result":
     case "message":
-      onNodeEvent(state, event, now, entropy, ports, out);
+      onNodeEvent(state, event, now, ports, out);
       break;
     case "checked":
       onChecked(state, event, now, out);
       break;
     case "compared":
       onCompared(state, event, now, out);
+      break;
+    case "agreed":
+      onReplica(state, event, now, out);
       break;
     case "merged":
       onMerged(state, event, now, out);
@@ -114,7 +137,13 @@ export function step(state: CoreState, event: CoreEvent, now: number, entropy: n
       break;
     }
     case "restored":
-      restoreResult(state, event, entropy, out);
+      restoreResult(state, event, now, out);
+      break;
+    case "brought":
+      onBrought(state, event, out);
+      break;
+    case "reopen":
+      reopenJob(state, event.stored, now, out);
       break;
     case "restored.all":
       onRestoredAll(state, event.job, now, out);
@@ -147,7 +176,6 @@ function onNodeEvent(
   state: CoreState,
   event: Extract<CoreEvent, { type: "result" | "message" }>,
   now: number,
-  entropy: number,
   ports: CorePorts,
   out: Effect[],
 ): void {
@@ -155,7 +183,7 @@ function onNodeEvent(
   if (!node || node.connection !== event.connection) return;
   node.lastSeenMs = now;
   if (event.type === "result") {
-    takeResult(state, node, event.result, now, entropy, ports, out);
+    takeResult(state, node, event.result, now, ports, out);
     return;
   }
   const { message } = event;

@@ -1,11 +1,13 @@
 /** A grid on a table top, for tests: the core, a record that is durable at once, and a judge that answers when asked. */
+import type { Verification } from "../../kernels/contract.ts";
 import type { Capabilities, HeldLease, NodeMessage, Preferences } from "../../protocol/messages.ts";
 import { packPartials } from "../../protocol/partials.ts";
 import { checkState } from "./check.ts";
 import type { CoreEvent, CorePorts, CoreWrite, Effect, JudgeRequest, NewJob } from "./events.ts";
 import { type ToyPayload, toyDefaults, toyPartial, toyWorkload } from "./fixtures.ts";
 import { createState, step } from "./grid.ts";
-import type { CoreConfig, CoreState, Job, Lease } from "./state.ts";
+import type { CoreConfig } from "./limits.ts";
+import type { CoreState, Job, Lease } from "./state.ts";
 
 export const kernel = "a".repeat(64);
 export const build = "b".repeat(64);
@@ -32,7 +34,18 @@ export const preferences = (wasm = 1, webgpu = 0): Preferences => ({
   name: null,
 });
 
+/** As by default, but with one grain to an audit. */
+export const tested: Verification = {
+  audit: 0.1,
+  auditGrains: 1,
+  closingGrains: 4,
+  redundancy: 1,
+  jobError: null,
+  early: false,
+};
+
 export interface JoinOptions {
+  network?: string;
   own?: boolean;
   /** An instance of the autoscaler's. */
   hired?: boolean;
@@ -72,7 +85,8 @@ export class TestGrid {
   #seq = 0;
 
   constructor(config: Partial<CoreConfig> = {}, epoch = 1) {
-    this.state = createState(config, epoch);
+    // Slices as long as speed has them, unless newcomers' are what is tested.
+    this.state = createState({ newcomerGrains: [], ...config }, epoch);
   }
 
   /** One turn: the event, what follows from its commits, and a look for work. */
@@ -137,6 +151,7 @@ export class TestGrid {
       node,
       own: options.own ?? false,
       ...(options.hired ? { hired: true } : {}),
+      network: options.network ?? "loopback",
       session: options.session ?? `session of ${node}`,
       capabilities: { ...capabilities, ...options.capabilities },
       preferences: options.preferences ?? preferences(options.slots ?? 1),
@@ -228,6 +243,7 @@ export function newJob(id: string, payload: Partial<ToyPayload> = {}, seed: Part
     kernel,
     files: { "wasm-simd": { sha256: build, bytes: 1 } },
     hasCheck: false,
+    verification: tested,
     ...seed,
   };
 }

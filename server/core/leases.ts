@@ -1,8 +1,9 @@
 /** Issues, extends and ends leases. */
 import type { Backend } from "../../protocol/messages.ts";
-import { waitForAuditor } from "./audits.ts";
+import { auditOf, waitForAuditor } from "./audits.ts";
 import type { CorePorts, Effect } from "./events.ts";
 import { cutGrains, reopenGrains, unleased } from "./grains.ts";
+import { returnReplica } from "./replicas.ts";
 import type { CoreState, Job, Lease, Node } from "./state.ts";
 import { charge, enterTail, refund } from "./turns.ts";
 
@@ -12,6 +13,7 @@ export interface Assignment {
   hi: number;
   estimateMs: number;
   audit: number | null;
+  replica?: boolean;
   /** The lease that this one copies. */
   copyOf: Lease | null;
   /** An earlier, slower copy, which ends. */
@@ -49,6 +51,7 @@ export function issueLease(
     node: node.id,
     backend,
     audit,
+    replica: assignment.replica ?? false,
     twin: copyOf?.id ?? null,
     speculative: copyOf !== null,
     state: "issued",
@@ -148,8 +151,12 @@ export function endLease(
   }
   const job = state.jobs.get(lease.job);
   if (!job || job.phase === "ended" || job.round !== lease.round) return;
+  if (lease.replica) {
+    returnReplica(state, job, lease);
+    return;
+  }
   if (lease.audit !== null) {
-    requeueAudit(state, job, lease.audit);
+    requeueAudit(state, job, lease.audit, lease.lo);
     return;
   }
   const missing = job.coverage.uncovered(lease.next, lease.hi);
@@ -185,9 +192,9 @@ export function removeLease(state: CoreState, lease: Lease): void {
   node.fruitless = -1;
 }
 
-function requeueAudit(state: CoreState, job: Job, id: number): void {
-  const result = job.results.get(id);
-  if (!result?.audit || result.audit.state !== "leased") return;
-  result.audit.state = "queued";
+function requeueAudit(state: CoreState, job: Job, id: number, grain: number): void {
+  const audit = auditOf(job.results.get(id), grain, "leased");
+  if (!audit) return;
+  audit.state = "queued";
   waitForAuditor(state, job, id);
 }

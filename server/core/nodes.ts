@@ -1,11 +1,14 @@
 /** Nodes that come, change, fall silent and go. */
 import type { Backend, NodeMessage } from "../../protocol/messages.ts";
+import { closeWork } from "./closing.ts";
 import type { CoreEvent, CorePorts, Effect } from "./events.ts";
 import { unwait } from "./grains.ts";
 import { addLease, endLease } from "./leases.ts";
 import { hasRoom } from "./placement.ts";
+import { finishIfComplete } from "./rounds.ts";
 import { speedKey } from "./speed.ts";
 import type { CoreState, HeldLease, Job, Lease, Node } from "./state.ts";
+import { trustOf } from "./trust.ts";
 import { charge, syncRunnable } from "./turns.ts";
 
 /** Speeds kept of one node; calibrations beyond are ignored. */
@@ -16,6 +19,18 @@ type HelloEvent = Extract<CoreEvent, { type: "hello" }>;
 /** A connection proved an identity. */
 export function onHello(state: CoreState, event: HelloEvent, now: number, ports: CorePorts, out: Effect[]): void {
   const known = state.nodes.get(event.node);
+  const trust = event.own ? null : trustOf(state, event.node);
+  if (trust?.banned) {
+    refuse(
+      event.connection,
+      "banned",
+      `A result of this identity was proven wrong: ${trust.banned.reason}`,
+      banRemedy,
+      null,
+      out,
+    );
+    return;
+  }
   if (state.draining) {
     refuse(
       event.connection,
@@ -51,6 +66,10 @@ export function onHello(state: CoreState, event: HelloEvent, now: number, ports:
     state.connections.delete(known.connection);
   }
   const node = known ? rejoin(known, event, now) : join(event, now);
+  if (trust) {
+    trust.network = event.network ?? "";
+    trust.left = false;
+  }
   state.nodes.set(node.id, node);
   state.connections.set(event.connection, node.id);
   const resumed = resume(state, node, event.holding, now, ports, out);
@@ -70,6 +89,20 @@ export function onHello(state: CoreState, event: HelloEvent, now: number, ports:
   node.standingChanged = node.acceptedSlices + node.rejectedSlices > 0;
   if (hasRoom(state, node)) state.hungry.add(node.id);
   state.changedNodes.add(node.id);
+}
+
+const banRemedy = "Have the machine checked. Its operator may start it with a new identity.";
+
+/** A banned node is not heard any more. What it holds goes to others. */
+export function sendAway(state: CoreState, id: string, reason: string, out: Effect[]): void {
+  const node = state.nodes.get(id);
+  if (!node) return;
+  sendOff(state, node, out);
+  if (node.connection === null) return;
+  refuse(node.connection, "banned", `A result of this identity was proven wrong: ${reason}`, banRemedy, null, out);
+  state.connections.delete(node.connection);
+  node.connection = null;
+  node.disconnectedAtMs = state.lastTickMs;
 }
 
 function refuse(
@@ -187,6 +220,7 @@ function adopt(state: CoreState, node: Node, told: HeldLease, now: number, ports
     node: node.id,
     backend: told.backend,
     audit: null,
+    replica: false,
     twin: null,
     speculative: false,
     state: "running",
@@ -296,16 +330,19 @@ function wake(state: CoreState, node: Node): void {
 export function sweepNodes(state: CoreState, now: number, out: Effect[]): void {
   const { silentMs, reconnectMs } = state.config;
   let fleet = 0;
+  let volunteers = false;
   for (const node of state.nodes.values()) {
     if (node.connection === null) {
       const goneMs = now - (node.disconnectedAtMs ?? now);
       if (goneMs > reconnectMs) {
         for (const id of [...node.leases]) endLease(state, state.leases.get(id) as Lease, null, null, out);
+        if (goneMs > state.config.leftMs) hasLeft(state, node, now, out);
         if (goneMs > 600_000) state.nodes.delete(node.id);
       }
       continue;
     }
     fleet += fleetShare(node);
+    if (!node.own) volunteers = true;
     if (now - node.lastSeenMs <= silentMs) continue;
     refuse(node.connection, "silent", "Nothing was heard of this node.", "It reconnects by itself.", 1_000, out);
     state.connections.delete(node.connection);
@@ -316,6 +353,19 @@ export function sweepNodes(state: CoreState, now: number, out: Effect[]): void {
     state.changedNodes.add(node.id);
   }
   state.fleetCoreSeconds = fleet;
+  state.volunteersHere = volunteers;
+}
+
+/** Once after each departure: what rests on the node's word is tested, since it will hardly come back. */
+function hasLeft(state: CoreState, node: Node, now: number, out: Effect[]): void {
+  const trust = state.trust.get(node.id);
+  if (!trust || trust.left) return;
+  trust.left = true;
+  for (const job of [...state.jobs.values()]) {
+    if (!job.onTrust.has(node.id)) continue;
+    closeWork(state, job, node.id, out);
+    finishIfComplete(state, job, now, out);
+  }
 }
 
 /** Core-seconds per second of all slots of a node; a slot that was never measured counts as one core. */

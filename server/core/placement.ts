@@ -1,13 +1,16 @@
-/** Which slice goes to whom: audits first on own nodes, then new slices in turn, then copies of the last grains. */
+/** Which slice goes to whom: audits first on own nodes, replicas first on others, then new slices in turn, then copies. */
 import { limits } from "../../protocol/limits.ts";
 import type { Backend } from "../../protocol/messages.ts";
 import { nextInLine } from "./audits.ts";
 import type { CorePorts, Effect } from "./events.ts";
-import { type Assignment, issueLease } from "./leases.ts";
+import { type Assignment, endLease, issueLease } from "./leases.ts";
+import { isQuarantined } from "./quarantine.ts";
 import type { Range } from "./ranges.ts";
+import { mayReplicate, nextReplica } from "./replicas.ts";
 import { claimAhead } from "./rounds.ts";
 import { slotSpeed } from "./speed.ts";
 import type { CoreState, Job, Lease, Node, Submitter } from "./state.ts";
+import { kernelKey, sliceGrainsFor } from "./trust.ts";
 import { nextTurn } from "./turns.ts";
 
 /** The fastest first, so that a GPU is not left waiting while its node's cores are filled. */
@@ -19,7 +22,8 @@ export function place(state: CoreState, now: number, ports: CorePorts, out: Effe
   let looks = state.hungry.size;
   for (const id of state.hungry) {
     if (looks-- <= 0) break;
-    if (state.ring.length === 0 && state.audits.size === 0 && state.tail.size === 0) return;
+    if (state.ring.length === 0 && state.audits.size === 0 && state.replicas.size === 0 && state.tail.size === 0)
+      return;
     const node = state.nodes.get(id);
     if (!node || node.connection === null || node.draining || node.retiring) {
       state.hungry.delete(id);
@@ -42,7 +46,13 @@ function feed(state: CoreState, node: Node, now: number, ports: CorePorts, out: 
     if (!isHungry(state, node, backend)) continue;
     while (takesMore(state, node, backend)) {
       const assignment =
-        nextAudit(state, node, backend) ?? nextSlice(state, node, backend) ?? nextCopy(state, node, backend, now);
+        nextAudit(state, node, backend) ??
+        // Jobs wait for replicas. Own nodes compute them only where they have nothing else to do.
+        (node.own ? null : replicaFor(state, node, backend)) ??
+        nextSlice(state, node, backend) ??
+        (node.own ? replicaFor(state, node, backend) : null) ??
+        nextCopy(state, node, backend, now) ??
+        slowReplica(state, node, backend, now, out);
       if (!assignment) break;
       issueLease(state, node, backend, assignment, now, ports, out);
       claimAhead(state, assignment.job, out);
@@ -82,7 +92,7 @@ function takesMore(state: CoreState, node: Node, backend: Backend): boolean {
 }
 
 /** Whether the node may and can run the job on this backend: consent, kernels, memory, engines. */
-export function misfit(node: Node, backend: Backend, job: Job): string | null {
+export function misfit(state: CoreState, node: Node, backend: Backend, job: Job): string | null {
   if (!job.backends.includes(backend)) return "backend";
   if (!node.preferences.families.includes(job.workload.family.id)) return "family_off";
   const { ramBytes, kernelBytesMax } = node.capabilities;
@@ -90,7 +100,8 @@ export function misfit(node: Node, backend: Backend, job: Job): string | null {
     return "memory";
   if (!job.engines.every((engine) => node.capabilities.engines.includes(engine))) return "engine";
   if (node.hired && job.terms.supply !== "paid") return "unpaid";
-  return null;
+  if (state.trust.get(node.id)?.benched.has(kernelKey(job, backend))) return "benched";
+  return isQuarantined(state, node, job, backend) ? "quarantined" : null;
 }
 
 /** Own nodes keep their slots free for the audits of such a job, whose volunteers wait for them. */
@@ -99,13 +110,49 @@ export const isLeftToVolunteers = (state: CoreState, node: Node, submitter: stri
 
 function nextAudit(state: CoreState, node: Node, backend: Backend): Assignment | null {
   if (!node.own) return null;
-  const next = nextInLine(state, (job) => misfit(node, backend, job) === null);
-  if (!next?.result.audit) return null;
-  const { job, result } = next;
-  const { grain } = next.result.audit;
-  next.result.audit.state = "leased";
+  const next = nextInLine(state, (job) => misfit(state, node, backend, job) === null);
+  if (!next) return null;
+  const { job, result, audit } = next;
+  const { grain } = audit;
+  audit.state = "leased";
   const estimateMs = estimate(node, job, backend, 1);
   return { job, lo: grain, hi: grain + 1, estimateMs, audit: result.id, copyOf: null, replaces: null };
+}
+
+function replicaFor(state: CoreState, node: Node, backend: Backend): Assignment | null {
+  if (state.replicas.size === 0) return null;
+  const next = nextReplica(
+    state,
+    node,
+    (job) => misfit(state, node, backend, job) === null,
+    (job) => sliceGrains(state, node, job, backend),
+  );
+  if (!next) return null;
+  const { job, result, lo, hi } = next;
+  const estimateMs = estimate(node, job, backend, hi - lo);
+  return { job, lo, hi, estimateMs, audit: result.id, replica: true, copyOf: null, replaces: null };
+}
+
+/** What a slow or silent node holds as a replica goes to a faster one instead: a third answer would be worth nothing. */
+function slowReplica(state: CoreState, node: Node, backend: Backend, now: number, out: Effect[]): Assignment | null {
+  if (node.copiesSeen === state.copyVersion) return null;
+  let jobs = 0;
+  for (const id of state.replicas.keys()) {
+    if (jobs++ >= 32) break;
+    const job = state.jobs.get(id);
+    if (!job || misfit(state, node, backend, job)) continue;
+    let leases = 0;
+    for (const leaseId of job.leases) {
+      if (leases++ >= 64) break;
+      const lease = state.leases.get(leaseId) as Lease;
+      if (!lease.replica || lease.node === node.id) continue;
+      if (!mayReplicate(state, node, job.results.get(lease.audit as number))) continue;
+      if (!worthCopying(state, job, lease, estimate(node, job, backend, lease.hi - lease.next), now)) continue;
+      endLease(state, lease, null, "replaced", out);
+      return replicaFor(state, node, backend);
+    }
+  }
+  return null;
 }
 
 function nextSlice(state: CoreState, node: Node, backend: Backend): Assignment | null {
@@ -115,7 +162,7 @@ function nextSlice(state: CoreState, node: Node, backend: Backend): Assignment |
     return cut !== null;
   };
   const job = nextTurn(state, (submitter) =>
-    isLeftToVolunteers(state, node, submitter.id) ? undefined : firstFitting(submitter, node, backend, fits),
+    isLeftToVolunteers(state, node, submitter.id) ? undefined : firstFitting(state, submitter, node, backend, fits),
   );
   if (!job) return null;
   cut = cuttable(state, node, job, backend);
@@ -126,6 +173,7 @@ function nextSlice(state: CoreState, node: Node, backend: Backend): Assignment |
 
 /** The submitter's job that goes first among those that fit. Classes are few; jobs in them are in order. */
 function firstFitting(
+  state: CoreState,
   submitter: Submitter,
   node: Node,
   backend: Backend,
@@ -134,7 +182,7 @@ function firstFitting(
   let best: Job | undefined;
   for (const queue of submitter.queues.values()) {
     const top = queue.top;
-    if (!top || misfit(node, backend, top)) continue;
+    if (!top || misfit(state, node, backend, top)) continue;
     const job = queue.find(fits, 64);
     if (job && (!best || job.queueKey < best.queueKey)) best = job;
   }
@@ -166,14 +214,17 @@ function withoutOwnOnly(job: Job, grains: number): Range | null {
  * a job's end no more than the slot's share of what is left, so that all finish together.
  */
 function sliceGrains(state: CoreState, node: Node, job: Job, backend: Backend): number {
-  const { firstSliceMs, sliceMs, sliceGrainsMax } = state.config;
+  const { firstSliceMs, sliceGrainsMax } = state.config;
+  // Audits wait behind what an own node holds.
+  const sliceMs = node.own && state.volunteersHere ? firstSliceMs : state.config.sliceMs;
   const speed = slotSpeed(node, job, backend);
   const grainsPerSecond = speed.coreSeconds / job.grainCoreSeconds;
   const seconds = Math.min(sliceMs, firstSliceMs * 2 ** Math.min(20, speed.samples)) / 1000;
   const fast = grainsPerSecond * seconds;
   const share = (job.open.size * speed.coreSeconds) / Math.max(state.fleetCoreSeconds, speed.coreSeconds);
   const least = (grainsPerSecond * firstSliceMs) / 1000;
-  return Math.max(1, Math.min(sliceGrainsMax, Math.floor(Math.min(fast, Math.max(share, least)))));
+  const most = node.own ? sliceGrainsMax : Math.min(sliceGrainsMax, sliceGrainsFor(state, node.id));
+  return Math.max(1, Math.min(most, Math.floor(Math.min(fast, Math.max(share, least)))));
 }
 
 function estimate(node: Node, job: Job, backend: Backend, grains: number): number {
@@ -194,7 +245,7 @@ function nextCopy(state: CoreState, node: Node, backend: Backend, now: number): 
   for (const id of state.tail) {
     if (jobs++ >= 32) break;
     const job = state.jobs.get(id);
-    if (job?.phase !== "running" || misfit(node, backend, job)) continue;
+    if (job?.phase !== "running" || misfit(state, node, backend, job)) continue;
     if (isLeftToVolunteers(state, node, job.submitter)) continue;
     let leases = 0;
     for (const leaseId of job.leases) {

@@ -41,8 +41,9 @@ function scenario(): TestGrid {
     for (const request of grid.requests.splice(0)) {
       const { job } = request;
       if (request.type === "compare")
-        grid.do({ type: "compared", job, result: request.result, reason: null, proof: true });
-      if (request.type === "finish") grid.do({ type: "finished", job, round: 0, output: job, outputBlob: null });
+        grid.do({ type: "compared", job, result: request.result, grain: request.grain, reason: null, proof: true });
+      if (request.type === "finish")
+        grid.do({ type: "finished", job, round: 0, attempt: 0, output: job, outputBlob: null });
     }
     grid.pass(1_000).say("own", { type: "progress", leases: [] }).say("v", { type: "progress", leases: [] });
   }

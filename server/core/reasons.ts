@@ -13,6 +13,8 @@ const sentences: Record<string, string> = {
   memory: "it needs more memory than there is",
   engine: "it needs an engine that is not installed",
   unpaid: "nobody pays for it, so instances leave it to volunteers",
+  benched: "results of its kind were wrong on this machine, more than once",
+  quarantined: "its kernel is wrong on this kind of browser and GPU",
   for_volunteers: "it is left to volunteers, and own nodes only check it",
 };
 
@@ -73,14 +75,14 @@ function waitingJobs(state: CoreState): Job[] {
 
 /** Why none of the job's slices goes to the node; null when they may. */
 const whyNot = (state: CoreState, node: Node, job: Job): string | null =>
-  misfitAll(node, job) ?? (isLeftToVolunteers(state, node, job.submitter) ? "for_volunteers" : null);
+  misfitAll(state, node, job) ?? (isLeftToVolunteers(state, node, job.submitter) ? "for_volunteers" : null);
 
 /** The reason that comes nearest to fitting, over the backends that the node offers. */
-function misfitAll(node: Node, job: Job): string | null {
+function misfitAll(state: CoreState, node: Node, job: Job): string | null {
   let nearest: string | null = "backend";
   for (const backend of backends) {
     if (node.preferences.slots[backend] === 0) continue;
-    const why = misfit(node, backend, job);
+    const why = misfit(state, node, backend, job);
     if (why === null) return null;
     if (nearest === "backend") nearest = why;
   }
@@ -99,7 +101,7 @@ export function waitingReasons(state: CoreState, job: Job): Reason[] {
   for (const node of state.nodes.values()) {
     if (node.connection === null) continue;
     online++;
-    own ||= node.own && misfitAll(node, job) === null;
+    own ||= node.own && misfitAll(state, node, job) === null;
     const why = whyNot(state, node, job);
     if (why) counts.set(why, (counts.get(why) ?? 0) + 1);
   }
@@ -127,7 +129,7 @@ export function waitingReasons(state: CoreState, job: Job): Reason[] {
       message: `${job.ownOnly.size} grains failed on several volunteers and wait for an own node that can run this job.`,
     });
   }
-  if (job.candidateGrains > 0 && !own) {
+  if (job.candidateGrains + job.provisionalGrains > 0 && !own) {
     reasons.push({
       code: "no_own_node",
       message:

@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest";
 import { packPartials } from "../../protocol/partials.ts";
 import { type ToyPayload, toyPartial } from "./fixtures.ts";
 import { newJob, TestGrid } from "./harness.ts";
+import type { CoreConfig } from "./limits.ts";
 import { restoreJob, type StoredResult } from "./restore.ts";
-import type { CoreConfig, Job, Lease } from "./state.ts";
+import type { Job, Lease } from "./state.ts";
 
 interface Stored {
   payload?: Partial<ToyPayload>;
@@ -143,7 +144,7 @@ describe("a restored job", () => {
     expect(grid.requests.map(({ type }) => type)).toEqual(["take", "merge", "take"]);
     expect(grid.requests[1]).toMatchObject({ result: 1, ranges: [[0, 4]] });
     expect(job.coverage.of(0, 10, 2)).toEqual([[4, 6]]);
-    expect(job.results.get(2)?.audit?.state).toBe("queued");
+    expect(job.results.get(2)?.audits[0]?.state).toBe("queued");
     expect([job.confirmedGrains, job.candidateGrains]).toEqual([4, 2]);
   });
 

@@ -1,11 +1,12 @@
 /** Rebuilds what the core remembers from the record, after a restart. */
 import type { KernelFiles } from "../../protocol/messages.ts";
-import { certificateOf, queueAudit } from "./belief.ts";
+import { certificateOf, drawAudits, isDrawn, needsReplicas, rest, settle } from "./belief.ts";
 import type { CoreEvent, Effect, NewJob } from "./events.ts";
-import { reopenGrains } from "./grains.ts";
+import { count, reopenGrains } from "./grains.ts";
 import { createJob } from "./jobs.ts";
 import type { Range } from "./ranges.ts";
-import { claimAhead, finishIfComplete, startRound } from "./rounds.ts";
+import { startReplicas } from "./replicas.ts";
+import { claimAhead, finishIfComplete, mergeRequest, startRound } from "./rounds.ts";
 import type { CoreState, Job, Result } from "./state.ts";
 import { syncRunnable } from "./turns.ts";
 
@@ -28,7 +29,7 @@ export interface StoredResult {
   own: boolean;
   backend: Result["backend"];
   lease: string;
-  standing: "candidate" | "confirmed";
+  standing: "candidate" | "provisional" | "confirmed";
   verdict: string;
   computeMs: number;
   atMs: number;
@@ -36,11 +37,16 @@ export interface StoredResult {
 
 /**
  * Puts an open job back. What its results cover is derived again in commit order; what nobody covers
- * waits until `now + recoveryMs`, so that nodes can say what they hold before it is cut again.
+ * waits until `cutFromMs`, so that nodes can say what they hold before it is cut again.
  * Follow with a `restored` event for each result in `job.results`, which brings its partials, and with
  * `restored.all`: until then the round is not finished.
  */
-export function restoreJob(state: CoreState, stored: StoredJob, now: number): Job {
+export function restoreJob(
+  state: CoreState,
+  stored: StoredJob,
+  now: number,
+  cutFromMs = now + state.config.recoveryMs,
+): Job {
   const job = createJob(state, stored.seed, stored.createdAtMs);
   startRound(job, stored.round.round, stored.round.tasks, stored.round.grainTasks, stored.round.input);
   job.phase = stored.results.length > 0 ? "running" : "queued";
@@ -54,7 +60,7 @@ export function restoreJob(state: CoreState, stored: StoredJob, now: number): Jo
   state.jobs.set(job.id, job);
   for (const record of stored.results) restoreCoverage(job, record);
   const missing = job.coverage.uncovered(0, job.claimed);
-  reopenGrains(state, job, missing, now + state.config.recoveryMs, "restart");
+  reopenGrains(state, job, missing, cutFromMs, "restart");
   syncRunnable(state, job);
   state.changedJobs.add(job.id);
   return job;
@@ -63,8 +69,8 @@ export function restoreJob(state: CoreState, stored: StoredJob, now: number): Jo
 function restoreCoverage(job: Job, record: StoredResult): void {
   const fresh = job.coverage.uncovered(record.lo, record.hi);
   if (fresh.length === 0) return;
-  const confirmed = record.standing === "confirmed";
-  job.results.set(record.id, {
+  const stands = record.standing !== "candidate";
+  const result: Result = {
     id: record.id,
     lo: record.lo,
     hi: record.hi,
@@ -73,27 +79,34 @@ function restoreCoverage(job: Job, record: StoredResult): void {
     backend: record.backend,
     lease: record.lease,
     standing: record.standing,
-    checking: !confirmed && job.hasCheck,
-    audit: null,
-    grounds: confirmed ? groundsOf(record.verdict) : "",
+    checking: !stands && job.hasCheck,
+    audits: [],
+    replication: null,
+    agreements: 0,
+    passed: 0,
+    wrong: 0,
+    fault: null,
+    merged: false,
+    grounds: stands ? groundsOf(record.verdict) : "",
     computeMs: record.computeMs,
-  });
+  };
+  job.results.set(record.id, result);
+  if (!record.own) job.workers.add(record.node);
+  if (record.standing === "provisional") rest(job, result);
+  let grains = 0;
   for (const [lo, hi] of fresh) {
     job.coverage.cover(lo, hi, record.id);
-    if (confirmed) job.confirmedGrains += hi - lo;
-    else job.candidateGrains += hi - lo;
+    count(job, record.standing, hi - lo);
+    grains += hi - lo;
   }
   job.stats.spentComputeMs += record.computeMs;
-  if (confirmed)
-    recount(
-      job,
-      record,
-      fresh.reduce((sum, [lo, hi]) => sum + hi - lo, 0),
-    );
+  job.stats.cost.computed += (record.hi - record.lo) * job.grainCoreSeconds;
+  if (stands) recount(job, record, grains);
 }
 
 function groundsOf(verdict: string): Result["grounds"] {
-  return verdict === "own_node" || verdict === "own" ? "own" : verdict === "certificate" ? "certificate" : "audit";
+  if (verdict === "own_node" || verdict === "own") return "own";
+  return verdict === "certificate" || verdict === "trust" || verdict === "replica" ? verdict : "audit";
 }
 
 function recount(job: Job, record: StoredResult, grains: number): void {
@@ -105,13 +118,14 @@ function recount(job: Job, record: StoredResult, grains: number): void {
   if (grounds === "certificate") job.stats.certifiedResults++;
   job.stats.slicesByBackend[record.backend] = (job.stats.slicesByBackend[record.backend] ?? 0) + 1;
   job.stats.acceptedComputeMs += record.computeMs;
+  job.stats.cost.accepted += grains * job.grainCoreSeconds;
 }
 
 /** A stored result's partials are here again: the judge takes them, and judging goes on where it was. */
 export function restoreResult(
   state: CoreState,
   event: Extract<CoreEvent, { type: "restored" }>,
-  entropy: number,
+  now: number,
   out: Effect[],
 ): void {
   const job = state.jobs.get(event.job);
@@ -132,14 +146,20 @@ export function restoreResult(
       },
     });
   }
-  if (result.standing === "confirmed") {
+  if (result.standing !== "candidate") {
     const ranges: Range[] = job.coverage.of(result.lo, result.hi, result.id);
     if (job.judged) {
-      out.push({ type: "judge", request: { type: "merge", job: job.id, round: job.round, result: result.id, ranges } });
+      result.merged = true;
+      out.push({ type: "judge", request: mergeRequest(job, result, ranges) });
     }
-  } else if (!result.own && certificateOf(job, result.backend) !== "complete") {
-    queueAudit(state, job, result, event.partials, entropy);
+    return;
   }
+  if (!result.own && needsReplicas(job, result.backend)) startReplicas(state, job, result);
+  // Who restarts the coordinator cannot choose what is drawn: the same chances as when it arrived.
+  if (!result.own && certificateOf(job, result.backend) !== "complete" && isDrawn(state, job, result.node)) {
+    drawAudits(state, job, result, event.partials, out);
+  }
+  settle(state, job, result, now, out);
 }
 
 /** All results of a restored job were brought: what was put off until then is due. */

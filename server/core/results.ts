@@ -1,13 +1,16 @@
 /** Takes results in: what they cover, who must judge them, and when they are acknowledged. */
 import type { ResultMessage } from "../../protocol/messages.ts";
 import { countPartials, slicePartials } from "../../protocol/partials.ts";
-import { certificateOf, queueAudit } from "./belief.ts";
+import { auditOf } from "./audits.ts";
+import { certificateOf, drawAudits, isDrawn, needsReplicas, rest } from "./belief.ts";
 import type { CorePorts, CoreWrite, Effect } from "./events.ts";
 import { coverGrains } from "./grains.ts";
 import { endLease, removeLease } from "./leases.ts";
-import { afterConfirmation } from "./rounds.ts";
+import { nextOfReplica, startReplicas, takeReplica } from "./replicas.ts";
+import { accept, finishIfComplete } from "./rounds.ts";
 import { learnSpeed } from "./speed.ts";
-import type { CoreState, Job, Lease, Node, Result } from "./state.ts";
+import type { CoreState, Cost, Job, Lease, Node, Result } from "./state.ts";
+import { trustOf } from "./trust.ts";
 
 /** A node's answer for a run of grains. It is acknowledged once what follows from it is committed. */
 export function takeResult(
@@ -15,7 +18,6 @@ export function takeResult(
   node: Node,
   message: ResultMessage,
   now: number,
-  entropy: number,
   ports: CorePorts,
   out: Effect[],
 ): void {
@@ -29,11 +31,16 @@ export function takeResult(
   }
   learnSpeed(state, node, job, message);
   if (lease?.audit != null) {
-    takeAudit(state, job, lease, message, connection, out);
+    if (lease.replica) takeReplicated(state, job, node, lease, message, connection, out);
+    else takeAudit(state, job, lease, message, connection, out);
     return;
   }
-  const fresh = job.phase === "finishing" ? [] : job.coverage.uncovered(message.lo, message.hi);
+  const isOver = job.phase === "finishing";
+  const fresh = isOver ? [] : job.coverage.uncovered(message.lo, message.hi);
   job.stats.spentComputeMs += message.computeMs;
+  const grains = fresh.reduce((sum, [lo, hi]) => sum + hi - lo, 0);
+  spend(state, job, "computed", message.hi - message.lo);
+  spend(state, job, lease && lease.twin !== null ? "speculation" : "waste", message.hi - message.lo - grains);
   if (fresh.length === 0) {
     // Another result stands for all of it, or this very one was sent twice.
     job.stats.spareResults++;
@@ -44,7 +51,7 @@ export function takeResult(
       afterwards: [{ type: "ack", connection, seq: message.seq, rejected: null }],
     });
   } else {
-    coverWith(state, job, node, message, fresh, entropy, now, out);
+    coverWith(state, job, node, message, fresh, now, out);
   }
   const alone = lease !== undefined && lease.twin === null && message.lo >= lease.next;
   if (lease) advanceLease(state, lease, message, out);
@@ -89,12 +96,12 @@ function coverWith(
   node: Node,
   message: ResultMessage,
   fresh: readonly (readonly [number, number])[],
-  entropy: number,
   now: number,
   out: Effect[],
 ): void {
-  const certificate = certificateOf(job, message.backend);
-  const settled = node.own && !job.hasCheck;
+  const isDrawnNow = !node.own && certificateOf(job, message.backend) !== "complete" && isDrawn(state, job, node.id);
+  const isReplicated = !node.own && needsReplicas(job, message.backend);
+  const standing = job.hasCheck || isDrawnNow || isReplicated ? "candidate" : node.own ? "confirmed" : "provisional";
   const result: Result = {
     id: state.nextResult++,
     lo: message.lo,
@@ -103,13 +110,23 @@ function coverWith(
     own: node.own,
     backend: message.backend,
     lease: message.lease,
-    standing: settled ? "confirmed" : "candidate",
+    standing,
     checking: job.hasCheck,
-    audit: null,
-    grounds: settled ? "own" : "",
+    audits: [],
+    replication: null,
+    agreements: 0,
+    passed: 0,
+    wrong: 0,
+    fault: null,
+    merged: false,
+    grounds: standing === "confirmed" ? "own" : standing === "provisional" ? "trust" : "",
     computeMs: message.computeMs,
   };
   job.results.set(result.id, result);
+  if (!node.own) {
+    job.workers.add(node.id);
+    trustOf(state, node.id).results++;
+  }
   coverGrains(state, job, fresh, result);
   const afterwards: Effect[] = [
     { type: "ack", connection: node.connection as number, seq: message.seq, rejected: null },
@@ -139,14 +156,29 @@ function coverWith(
         message,
         node: node.id,
         own: node.own,
-        standing: settled ? "confirmed" : "candidate",
-        verdict: settled ? "own_node" : "",
+        standing,
+        verdict: standing === "confirmed" ? "own_node" : result.grounds,
       },
     ],
     afterwards,
   });
-  if (!node.own && certificate !== "complete") queueAudit(state, job, result, message.partials, entropy);
-  if (settled) afterConfirmation(state, job, result, fresh, now, out);
+  if (isReplicated) startReplicas(state, job, result);
+  if (isDrawnNow) drawAudits(state, job, result, message.partials, out);
+  if (standing === "candidate") {
+    // The last grains are here: what else rests on somebody's word need not wait for this one's verdict.
+    finishIfComplete(state, job, now, out);
+    return;
+  }
+  accept(state, job, result, fresh, out);
+  if (standing === "provisional") rest(job, result);
+  finishIfComplete(state, job, now, out);
+}
+
+/** Core-seconds that went into grains of the job, and what for. */
+export function spend(state: CoreState, job: Job, what: keyof Cost, grains: number): void {
+  const coreSeconds = grains * job.grainCoreSeconds;
+  job.stats.cost[what] += coreSeconds;
+  state.totals.cost[what] += coreSeconds;
 }
 
 /** The lease's finished grains are with us; a lease that is done ends. */
@@ -192,10 +224,38 @@ function workDone(
   state: CoreState,
   node: Node | undefined,
   message: ResultMessage,
-  purpose: "audit" | "spare",
+  purpose: "audit" | "replica" | "spare",
 ): CoreWrite[] {
   if (!node || node.own) return [];
   return [{ type: "work.done", id: state.nextResult++, message, node: node.id, purpose }];
+}
+
+/** What another computed of a result: held against it. */
+function takeReplicated(
+  state: CoreState,
+  job: Job,
+  node: Node,
+  lease: Lease,
+  message: ResultMessage,
+  connection: number,
+  out: Effect[],
+): void {
+  job.stats.spentComputeMs += message.computeMs;
+  spend(state, job, "computed", message.hi - message.lo);
+  const isTaken = takeReplica(job, node, lease, message, connection, out);
+  spend(state, job, isTaken ? "replica" : "waste", message.hi - message.lo);
+  const writes = workDone(state, node, message, "replica");
+  if (writes.length > 0) out.push({ type: "commit", writes, afterwards: [] });
+  if (!isTaken) out.push({ type: "ack", connection, seq: message.seq, rejected: null });
+  else if (!node.own) {
+    job.workers.add(node.id);
+    trustOf(state, node.id).results++;
+  }
+  lease.next = nextOfReplica(job, lease);
+  lease.done = Math.max(lease.done, lease.next - lease.lo);
+  if (lease.next === lease.hi) removeLease(state, lease);
+  state.changedJobs.add(job.id);
+  state.changedNodes.add(node.id);
 }
 
 /** An own node's replay of one grain: held against the volunteer's partial. */
@@ -212,12 +272,16 @@ function takeAudit(
   const writes = workDone(state, state.nodes.get(lease.node), message, "audit");
   if (writes.length > 0) out.push({ type: "commit", writes, afterwards: [] });
   job.stats.spentComputeMs += message.computeMs;
-  if (!result?.audit || result.audit.state !== "leased" || result.standing !== "candidate") {
+  spend(state, job, "computed", message.hi - message.lo);
+  spend(state, job, "audit", message.hi - message.lo);
+  const audit = auditOf(result, lease.lo, "leased");
+  if (!result || !audit?.partial) {
     out.push({ type: "ack", connection, seq: message.seq, rejected: null });
     return;
   }
-  result.audit.state = "comparing";
-  result.audit.answer = { connection, seq: message.seq };
+  audit.state = "comparing";
+  const own = state.nodes.get(lease.node)?.own ?? false;
+  audit.answer = { connection, seq: message.seq, node: lease.node, own };
   out.push({
     type: "judge",
     request: {
@@ -226,7 +290,7 @@ function takeAudit(
       result: result.id,
       grain: lease.lo,
       mine: slicePartials(message.partials, 0, 1).slice(2),
-      theirs: result.audit.partial,
+      theirs: audit.partial,
       backends: [message.backend, result.backend],
     },
   });

@@ -85,7 +85,14 @@ describe("rounds", () => {
     grid.answer(old, { ms: 10 });
     expect(types(grid)).toEqual(["take", "merge", "finish"]);
     grid.slowDisk = true;
-    grid.do({ type: "next", job: "j", round: 0, next: { tasks: 7, grainTasks: 1, input: null }, input: "blob" });
+    grid.do({
+      type: "next",
+      job: "j",
+      round: 0,
+      attempt: 0,
+      next: { tasks: 7, grainTasks: 1, input: null },
+      input: "blob",
+    });
     expect(grid.leasesOf("own")).toEqual([]);
     grid.take("send");
     grid.sync();
@@ -94,12 +101,19 @@ describe("rounds", () => {
       expect.objectContaining({ type: "job", round: 1, input: "blob", tasks: 7 }),
     );
     expect(grid.ackOf(grid.answer(old, { lo: 0, hi: 10 }))).toBe("round_over");
-    grid.do({ type: "next", job: "j", round: 0, next: { tasks: 5, grainTasks: 1, input: null }, input: null });
+    grid.do({
+      type: "next",
+      job: "j",
+      round: 0,
+      attempt: 0,
+      next: { tasks: 5, grainTasks: 1, input: null },
+      input: null,
+    });
     expect(job.tasks).toBe(7);
     grid.answer(first(grid, "own"));
     const output = toyOracle({ ...toyDefaults, rounds: 2 });
-    grid.do({ type: "finished", job: "j", round: 0, output: "of the wrong round", outputBlob: null });
-    grid.do({ type: "finished", job: "j", round: 1, output, outputBlob: null });
+    grid.do({ type: "finished", job: "j", round: 0, attempt: 0, output: "of the wrong round", outputBlob: null });
+    grid.do({ type: "finished", job: "j", round: 1, attempt: 0, output, outputBlob: null });
     expect(grid.writes.at(-1)).toMatchObject({ type: "job.ended", state: "completed", round: 1, output });
   });
 

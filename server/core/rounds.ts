@@ -2,36 +2,71 @@
 import { grainsOf } from "../../kernels/contract.ts";
 import type { Reason } from "../../protocol/rest.ts";
 import { forgetAudits } from "./audits.ts";
-import type { CoreEvent, CoreWrite, Effect } from "./events.ts";
+import { closeJob, closeWork } from "./closing.ts";
+import type { CoreEvent, CoreWrite, Effect, JudgeRequest } from "./events.ts";
 import { reopenGrains } from "./grains.ts";
-import { removeLease } from "./leases.ts";
+import { endLease, removeLease } from "./leases.ts";
 import type { Range } from "./ranges.ts";
 import { Coverage, RangeSet } from "./ranges.ts";
 import type { CoreState, Job, Result } from "./state.ts";
+import { trustOf } from "./trust.ts";
 import { syncRunnable } from "./turns.ts";
 
-/** A result came to be believed: count it, merge it, and see whether the round is complete. */
-export function afterConfirmation(
-  state: CoreState,
-  job: Job,
-  result: Result,
-  ranges: readonly Range[],
-  now: number,
-  out: Effect[],
-): void {
+export const mergeRequest = (job: Job, result: Result, ranges: readonly Range[]): JudgeRequest => ({
+  type: "merge",
+  job: job.id,
+  round: job.round,
+  result: result.id,
+  node: result.own ? null : result.node,
+  ranges,
+});
+
+/** A result counts, provisionally or for good: count it, and merge it. Follow with `finishIfComplete`. */
+export function accept(state: CoreState, job: Job, result: Result, ranges: readonly Range[], out: Effect[]): void {
   let grains = 0;
   for (const [lo, hi] of ranges) grains += hi - lo;
   count(state, job, result, grains);
-  if (job.judged) {
-    out.push({ type: "judge", request: { type: "merge", job: job.id, round: job.round, result: result.id, ranges } });
-  }
-  finishIfComplete(state, job, now, out);
+  if (!job.judged) return;
+  result.merged = true;
+  out.push({ type: "judge", request: mergeRequest(job, result, ranges) });
 }
 
-/** A round whose every grain is confirmed is over, once the judge has been brought all of it. */
+/** What counted does not any more. */
+export function unaccept(state: CoreState, job: Job, result: Result, grains: number): void {
+  const { stats } = job;
+  const coreSeconds = grains * job.grainCoreSeconds;
+  stats.acceptedResults--;
+  stats.acceptedGrains -= grains;
+  stats.retractedResults++;
+  stats.acceptedComputeMs -= result.computeMs;
+  if (result.grounds === "certificate") stats.certifiedResults--;
+  for (const cost of [stats.cost, state.totals.cost]) {
+    cost.accepted -= coreSeconds;
+    cost.waste += coreSeconds;
+  }
+}
+
+/**
+ * A round is over when it has all its grains, or enough of them, and nothing in it is provisional any more; and once
+ * the judge has been brought all of it. What is provisional then is put to the test.
+ */
 export function finishIfComplete(state: CoreState, job: Job, now: number, out: Effect[]): void {
+  if ((job.phase !== "queued" && job.phase !== "running") || job.restoring) return;
+  const { confirmedGrains, provisionalGrains, candidateGrains, grains, enough } = job;
+  if (!enough && confirmedGrains + provisionalGrains + candidateGrains < grains) return;
+  if (provisionalGrains > 0 && !job.verification.early) closeJob(state, job, out);
+  // The test may have come out at once, and have ended the round.
   if (job.phase !== "queued" && job.phase !== "running") return;
-  if (job.confirmedGrains === job.grains && !job.restoring) finishRound(state, job, now, out);
+  if (job.candidateGrains > 0 && !enough) return;
+  if (job.provisionalGrains === 0 || job.verification.early) finishRound(state, job, now, out);
+}
+
+/** What the judge was asked for is void: something that it merged was taken back. */
+export function refuseOutput(state: CoreState, job: Job): void {
+  if (job.phase !== "finishing") return;
+  job.phase = "running";
+  job.attempt++;
+  syncRunnable(state, job);
 }
 
 function count(state: CoreState, job: Job, result: Result, grains: number): void {
@@ -43,6 +78,8 @@ function count(state: CoreState, job: Job, result: Result, grains: number): void
   stats.slicesByBackend[result.backend] = (stats.slicesByBackend[result.backend] ?? 0) + 1;
   stats.acceptedComputeMs += result.computeMs;
   const coreSeconds = grains * job.grainCoreSeconds;
+  stats.cost.accepted += coreSeconds;
+  state.totals.cost.accepted += coreSeconds;
   state.totals.acceptedSlices++;
   state.totals.acceptedGrains += grains;
   state.totals.acceptedCoreSeconds += coreSeconds;
@@ -66,7 +103,8 @@ export function finishRound(state: CoreState, job: Job, now: number, out: Effect
   syncRunnable(state, job);
   dropLeases(state, job, "done", out);
   if (job.judged) {
-    out.push({ type: "judge", request: { type: "finish", job: job.id, round: job.round } });
+    const { id, round, attempt } = job;
+    out.push({ type: "judge", request: { type: "finish", job: id, round, attempt } });
   } else {
     endJob(state, job, "completed", null, { output: null, outputBlob: null }, now, out);
   }
@@ -83,7 +121,39 @@ export function onMerged(
   if (!job || job.round !== event.round || job.phase === "ended") return;
   job.preview = event.preview;
   state.changedJobs.add(job.id);
-  if (event.enough && (job.phase === "running" || job.phase === "queued")) finishRound(state, job, now, out);
+  if (event.outlier !== undefined) lookAt(state, job, event.outlier, out);
+  if (job.phase !== "running" && job.phase !== "queued") return;
+  if (event.enough !== job.enough) setEnough(state, job, event.enough, out);
+  if (job.enough) finishIfComplete(state, job, now, out);
+}
+
+/** A node stands out of the pool: that is no proof, but from now on all that it answers is audited. */
+function lookAt(state: CoreState, job: Job, node: string, out: Effect[]): void {
+  const trust = trustOf(state, node);
+  trust.passed = 0;
+  trust.streak = 0;
+  state.changedTrust.add(node);
+  out.push({
+    type: "note",
+    code: "node_outlier",
+    message: "not distributed like the others' (chi-square)",
+    node,
+    job: job.id,
+  });
+  if (job.phase === "running" || job.phase === "queued") closeWork(state, job, node, out);
+}
+
+/** Nothing more is cut of what is enough; and it is cut again where something of that was taken back. */
+function setEnough(state: CoreState, job: Job, enough: boolean, out: Effect[]): void {
+  job.enough = enough;
+  if (enough) {
+    for (const id of [...job.leases]) {
+      const lease = state.leases.get(id);
+      if (lease && lease.audit === null) endLease(state, lease, null, "done", out);
+    }
+  }
+  syncRunnable(state, job);
+  state.workVersion++;
 }
 
 export function onFinished(
@@ -93,14 +163,14 @@ export function onFinished(
   out: Effect[],
 ): void {
   const job = state.jobs.get(event.job);
-  if (job?.phase !== "finishing" || job.round !== event.round) return;
+  if (job?.phase !== "finishing" || job.round !== event.round || job.attempt !== event.attempt) return;
   endJob(state, job, "completed", null, event, now, out);
 }
 
 /** The judge says that another round follows: it starts once its record is durable. */
 export function onNext(state: CoreState, event: Extract<CoreEvent, { type: "next" }>, out: Effect[]): void {
   const job = state.jobs.get(event.job);
-  if (job?.phase !== "finishing" || job.round !== event.round) return;
+  if (job?.phase !== "finishing" || job.round !== event.round || job.attempt !== event.attempt) return;
   forgetAudits(state, job, out);
   startRound(job, event.round + 1, event.next.tasks, event.next.grainTasks, event.input);
   for (const id of job.sentTo) state.nodes.get(id)?.jobsSent.delete(job.id);
@@ -142,8 +212,13 @@ export function startRound(job: Job, round: number, tasks: number, grainTasks: n
   job.cooling = [];
   job.coverage = new Coverage();
   job.candidateGrains = 0;
+  job.provisionalGrains = 0;
   job.confirmedGrains = 0;
   job.results = new Map();
+  job.onTrust = new Map();
+  job.closing = new Map();
+  job.workers = new Set();
+  job.enough = false;
   job.failures = new Map();
   job.ownOnly = new Set();
 }
@@ -179,19 +254,11 @@ export function endJob(
   now: number,
   out: Effect[],
 ): void {
-  job.phase = "ended";
   job.reason = reason;
-  syncRunnable(state, job);
-  dropLeases(state, job, end, out);
-  forgetAudits(state, job, out);
+  job.stats.provisionalResults = 0;
+  for (const results of job.onTrust.values()) job.stats.provisionalResults += results.size;
+  dropJob(state, job, end, out);
   const afterwards: Effect[] = [{ type: "ended", job: job.id, state: end }];
-  for (const id of job.sentTo) {
-    const node = state.nodes.get(id);
-    if (!node?.jobsSent.delete(job.id) || node.connection === null) continue;
-    out.push({ type: "send", connection: node.connection, message: { type: "forget", job: job.id } });
-  }
-  // Also where it only compared: audits of a job whose partials are its output.
-  afterwards.push({ type: "judge", request: { type: "forget", job: job.id } });
   const write: CoreWrite = {
     type: "job.ended",
     job: job.id,
@@ -207,10 +274,25 @@ export function endJob(
     revision: job.revision,
   };
   out.push({ type: "commit", writes: [write], afterwards });
+  state.totals[end]++;
+}
+
+/** The core and its nodes forget a job. */
+export function dropJob(state: CoreState, job: Job, reason: string, out: Effect[]): void {
+  job.phase = "ended";
+  syncRunnable(state, job);
+  dropLeases(state, job, reason, out);
+  forgetAudits(state, job, out);
+  for (const id of job.sentTo) {
+    const node = state.nodes.get(id);
+    if (!node?.jobsSent.delete(job.id) || node.connection === null) continue;
+    out.push({ type: "send", connection: node.connection, message: { type: "forget", job: job.id } });
+  }
+  // Also where it only compared: audits of a job whose partials are its output.
+  out.push({ type: "judge", request: { type: "forget", job: job.id } });
   state.jobs.delete(job.id);
   state.tail.delete(job.id);
   state.changedJobs.add(job.id);
-  state.totals[end]++;
 }
 
 function dropLeases(state: CoreState, job: Job, reason: string, out: Effect[]): void {

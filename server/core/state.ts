@@ -1,5 +1,5 @@
 /** What the core remembers. Plain data, mutated in place by `grid.ts` and its rooms, never from outside. */
-import type { Workload } from "../../kernels/contract.ts";
+import type { Verification, Workload } from "../../kernels/contract.ts";
 import type {
   Backend,
   Capabilities,
@@ -9,90 +9,14 @@ import type {
   Preferences,
 } from "../../protocol/messages.ts";
 import type { Reason } from "../../protocol/rest.ts";
+import type { Draw } from "./draw.ts";
+import type { CoreConfig } from "./limits.ts";
+import type { Suspicion } from "./quarantine.ts";
 import type { JobQueue } from "./queue.ts";
 import type { Coverage, RangeSet } from "./ranges.ts";
+import type { Replication } from "./replicas.ts";
 import type { StandingState } from "./transitions.ts";
-
-/** Every limit and duration of the core. Milliseconds unless the name says otherwise. */
-export interface CoreConfig {
-  /** Length of a node's first slice for a kernel, and the length that it grows to. */
-  firstSliceMs: number;
-  sliceMs: number;
-  /** Grains in a slice; the benchmark fixes it. */
-  sliceGrainsMax: number;
-  /** Leases in flight for each slot: one computes, the others wait on the node. */
-  leasesPerSlot: number;
-  /** More, while all that are held for the slot take less than `lightMs` together. */
-  lightLeasesPerSlot: number;
-  lightMs: number;
-  /**
-   * Leases that may have a copy at a time: this share of all, and at least `copiesMin`. An overloaded grid is late with
-   * everything; it must not take on the double of that.
-   */
-  copiesShareMax: number;
-  copiesMin: number;
-  /** A lease without progress ends after this many estimates, and never before `leaseMsMin`. */
-  leaseMsMin: number;
-  leaseEstimatesMax: number;
-  /** A node that says nothing for this long is lost. Looked at once a second, so that its leases are free within 20 s. */
-  silentMs: number;
-  /** A node whose connection closed keeps its leases this long. */
-  reconnectMs: number;
-  /** After a restart, ranges that nodes may still hold are not cut again for this long. */
-  recoveryMs: number;
-  /** A grain that failed waits this long, doubled by each failure. */
-  retryMs: number;
-  /** A job fails when a grain failed on an own node this often, or on this many different nodes. */
-  ownFailuresMax: number;
-  nodeFailuresMax: number;
-  /** And however few nodes there are, when it failed this often in all. */
-  grainFailuresMax: number;
-  /** A node whose result was rejected waits this long, doubled by each rejection. */
-  rejectedMs: number;
-  rejectedMsMax: number;
-  /** Grains of one extent: what a coordinator claims at once. */
-  extentGrains: number;
-  /** One step of priority is worth this much waiting. */
-  priorityMs: number;
-  /** Core-seconds that a submitter's turn is worth. */
-  quantumCoreSeconds: number;
-  heartbeatMs: number;
-  flushMs: number;
-  signResults: boolean;
-  openJobsMax: number;
-  /** Jobs of this submitter are for volunteers to see their own work in: own nodes only audit them. */
-  volunteersSubmitter: string | null;
-}
-
-export const defaultConfig: CoreConfig = {
-  firstSliceMs: 1_000,
-  sliceMs: 10_000,
-  sliceGrainsMax: 1024,
-  leasesPerSlot: 2,
-  lightLeasesPerSlot: 16,
-  lightMs: 50,
-  copiesShareMax: 0.1,
-  copiesMin: 32,
-  leaseMsMin: 15_000,
-  leaseEstimatesMax: 3,
-  silentMs: 18_000,
-  reconnectMs: 5_000,
-  recoveryMs: 4_000,
-  retryMs: 1_000,
-  ownFailuresMax: 2,
-  nodeFailuresMax: 5,
-  grainFailuresMax: 12,
-  rejectedMs: 5_000,
-  rejectedMsMax: 600_000,
-  extentGrains: 65_536,
-  priorityMs: 60_000,
-  quantumCoreSeconds: 10,
-  heartbeatMs: 5_000,
-  flushMs: 5_000,
-  signResults: true,
-  openJobsMax: 100_000,
-  volunteersSubmitter: null,
-};
+import type { Trust } from "./trust.ts";
 
 /** Who a job is for to compute, and what it may cost. */
 export interface JobTerms {
@@ -169,8 +93,9 @@ export interface Lease {
   next: number;
   node: string;
   backend: Backend;
-  /** The result that this lease audits, or null. */
+  /** The result that this lease's is held against, or null: an audit, or a replica. */
   audit: number | null;
+  replica: boolean;
   /** The other lease over the same grains, when one is a speculative copy. */
   twin: string | null;
   speculative: boolean;
@@ -186,13 +111,21 @@ export interface Lease {
   coreSecondsPerGrain: number;
 }
 
+/** One grain of a result that an own node computes again. */
 export interface Audit {
   grain: number;
-  /** The volunteer's partial of that grain, until the verdict. */
-  partial: Uint8Array;
-  state: "queued" | "leased" | "comparing";
+  /** The volunteer's partial of that grain, until the verdict; null while it is brought from the record. */
+  partial: Uint8Array | null;
+  state: "bringing" | "queued" | "leased" | "comparing";
   /** The auditor's message, acknowledged with the verdict. */
-  answer: { connection: number; seq: number } | null;
+  answer: { connection: number; seq: number; node: string; own: boolean } | null;
+}
+
+/** The unaudited work of one node in a job, tested as one. */
+export interface Closing {
+  /** Grains that are still to pass. */
+  left: number;
+  results: readonly number[];
 }
 
 export interface Result {
@@ -206,11 +139,26 @@ export interface Result {
   standing: StandingState;
   /** The certificate was not checked yet. */
   checking: boolean;
-  audit: Audit | null;
+  /** Audits that have not passed. */
+  audits: Audit[];
+  /** While others compute it as well. */
+  replication: Replication | null;
+  /** Answers of others that agreed with it. */
+  agreements: number;
+  /** Grains that an audit found right, and wrong. */
+  passed: number;
+  wrong: number;
+  /** What the first audit that found it wrong said. */
+  fault: string | null;
+  /** The judge merged it. */
+  merged: boolean;
   /** Why it counts. */
-  grounds: "own" | "certificate" | "audit" | "";
+  grounds: Grounds;
   computeMs: number;
 }
+
+/** trust: of a node that passed many audits, itself not drawn. replica: others' results agree. */
+export type Grounds = "own" | "certificate" | "audit" | "replica" | "trust" | "";
 
 export interface JobStats {
   acceptedResults: number;
@@ -223,9 +171,27 @@ export interface JobStats {
   slicesByNodeKind: Record<string, number>;
   acceptedComputeMs: number;
   spentComputeMs: number;
+  retractedResults: number;
+  provisionalResults: number;
+  /** What was computed for the job, in core-seconds, by what became of it. */
+  cost: Cost;
   /** Results for grains that another result stands for already. */
   spareResults: number;
 }
+
+/** Core-seconds. What was computed and is in none of the others waits for its verdict. */
+export interface Cost {
+  computed: number;
+  accepted: number;
+  audit: number;
+  replica: number;
+  /** Copies of last grains that came second. */
+  speculation: number;
+  /** Rejected, retracted, or for grains that another result stands for. */
+  waste: number;
+}
+
+export const noCost = (): Cost => ({ computed: 0, accepted: 0, audit: 0, replica: 0, speculation: 0, waste: 0 });
 
 export const emptyStats = (): JobStats => ({
   acceptedResults: 0,
@@ -238,6 +204,9 @@ export const emptyStats = (): JobStats => ({
   slicesByNodeKind: {},
   acceptedComputeMs: 0,
   spentComputeMs: 0,
+  retractedResults: 0,
+  provisionalResults: 0,
+  cost: noCost(),
   spareResults: 0,
 });
 
@@ -294,8 +263,20 @@ export interface Job {
   cooling: Cooling[];
   coverage: Coverage<number>;
   candidateGrains: number;
+  provisionalGrains: number;
   confirmedGrains: number;
   results: Map<number, Result>;
+  /** How its results are believed. */
+  verification: Verification;
+  /** Results that rest on a volunteer's word, by node. */
+  onTrust: Map<string, Set<number>>;
+  closing: Map<string, Closing>;
+  /** Volunteers with results in this round. */
+  workers: Set<string>;
+  /** What is merged is enough: nothing more is cut. */
+  enough: boolean;
+  /** Rises when an output that was asked for is void; answers to earlier requests are not heard. */
+  attempt: number;
   leases: Set<string>;
   failures: Map<number, Failure>;
   /** Grains that only own nodes may try again. */
@@ -346,6 +327,8 @@ export interface Totals {
   acceptedSlices: number;
   acceptedGrains: number;
   acceptedCoreSeconds: number;
+  cost: Cost;
+  bannedNodes: number;
 }
 
 export interface CoreState {
@@ -358,6 +341,14 @@ export interface CoreState {
   nextSequence: number;
   jobs: Map<string, Job>;
   nodes: Map<string, Node>;
+  /** What is known of volunteers' identities, here or not. */
+  trust: Map<string, Trust>;
+  /** Classes of machines that got kernels wrong. */
+  suspicions: Map<string, Suspicion>;
+  /** Identities whose trust is to be written. */
+  changedTrust: Set<string>;
+  /** Randomness of this step. */
+  draw: Draw;
   connections: Map<number, string>;
   leases: Map<string, Lease>;
   submitters: Map<string, Submitter>;
@@ -366,6 +357,8 @@ export interface CoreState {
   ringAt: number;
   /** Results that wait for an own node to replay a grain, by job; the job served last stands last. */
   audits: Map<string, number[]>;
+  /** Results that others compute as well, by job. */
+  replicas: Map<string, Set<number>>;
   /** Nodes that could take another lease. */
   hungry: Set<string>;
   /** Jobs with leases but nothing left to cut: their last grains may be copied. */
@@ -376,6 +369,8 @@ export interface CoreState {
   copyVersion: number;
   /** What one core of the grid reaches, over all: core-seconds per second of all slots online. */
   fleetCoreSeconds: number;
+  /** Volunteers are connected, whose results may have to be audited at once. */
+  volunteersHere: boolean;
   totals: Totals;
   /** Rises whenever work or a node changed so that another look for work may succeed. */
   workVersion: number;

@@ -5,13 +5,16 @@
 
 export const grainTransitions = {
   /** Cut into a slice. */
-  open: ["leased", "candidate", "confirmed", "cooling"],
+  open: ["leased", "candidate", "provisional", "confirmed", "cooling"],
   /** Waits after a failure, or after a restart for nodes to say what they hold. */
-  cooling: ["open", "leased", "candidate", "confirmed"],
+  cooling: ["open", "leased", "candidate", "provisional", "confirmed"],
   /** With a node; comes back when the lease ends, or is covered by a result. */
-  leased: ["open", "cooling", "candidate", "confirmed", "leased"],
+  leased: ["open", "cooling", "candidate", "provisional", "confirmed", "leased"],
   /** Covered by a result that no verdict was passed on. */
-  candidate: ["confirmed", "open"],
+  candidate: ["provisional", "confirmed", "open"],
+  /** Covered by a result that rests on its node's word until that is tested. */
+  provisional: ["confirmed", "open"],
+  /** Open again when its result is taken back. */
   confirmed: ["open"],
 } as const satisfies Record<string, readonly string[]>;
 export type GrainState = keyof typeof grainTransitions;

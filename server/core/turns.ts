@@ -6,9 +6,13 @@
 import { JobQueue } from "./queue.ts";
 import type { CoreState, Job, Submitter } from "./state.ts";
 
+/** Whether there is something to cut. */
+export const isRunnable = (job: Job): boolean =>
+  (job.phase === "queued" || job.phase === "running") && job.open.size > 0 && !job.enough;
+
 /** Keeps the queues in step with whether the job has grains to cut. */
 export function syncRunnable(state: CoreState, job: Job): void {
-  const runnable = (job.phase === "queued" || job.phase === "running") && job.open.size > 0;
+  const runnable = isRunnable(job);
   if (runnable === job.queueIndex >= 0) return;
   if (runnable) enqueue(state, job);
   else dequeue(state, job);

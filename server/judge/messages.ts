@@ -20,6 +20,6 @@ export type JudgeWork = Exclude<JudgeRequest, { type: "forget" }>;
 export type ToJudge = JudgeOpen | JudgeWork | { type: "forget"; job: string };
 
 export type JudgeAnswer =
-  | Extract<CoreEvent, { type: "checked" | "compared" | "merged" | "judge.failed" }>
-  | { type: "finished"; job: string; round: number; output: string }
-  | { type: "next"; job: string; round: number; next: Round };
+  | Extract<CoreEvent, { type: "checked" | "compared" | "agreed" | "merged" | "judge.failed" }>
+  | { type: "finished"; job: string; round: number; attempt: number; output: string }
+  | { type: "next"; job: string; round: number; attempt: number; next: Round };

@@ -1,6 +1,8 @@
 /** What a judge thread does for one job: checks certificates, merges verified partials, makes the output. */
+
 import { grainTasks, type Host, type Workload } from "../../kernels/contract.ts";
 import { unpackPartials } from "../../protocol/partials.ts";
+import { Crowd } from "./crowd.ts";
 import type { JudgeAnswer, JudgeOpen, JudgeWork } from "./messages.ts";
 
 interface Held {
@@ -16,7 +18,14 @@ interface Segment {
 
 export class JudgeRoom {
   readonly #held = new Map<number, Held>();
-  /** Verified runs, merged: disjoint, sorted, and joined where they touch. */
+  /** Results with a fault that the core was told of. */
+  readonly #malformed = new Set<number>();
+  /** What each result stands for, merged: taking one back joins the others anew. */
+  readonly #pieces = new Map<number, { node: string | null; segments: Segment[] }>();
+  readonly #crowd = new Crowd();
+  /** Results with a hit, in a search. */
+  readonly #hits = new Set<number>();
+  /** The pieces, joined where they touch: disjoint and sorted. */
   #segments: Segment[] = [];
 
   constructor(
@@ -32,11 +41,16 @@ export class JudgeRoom {
         return this.#take(request);
       case "merge":
         return this.#merge(request);
+      case "unmerge":
+        return this.#unmerge(request);
       case "drop":
         this.#held.delete(request.result);
+        this.#malformed.delete(request.result);
         return null;
       case "compare":
         return this.#compare(request);
+      case "agree":
+        return this.#agree(request);
       case "finish":
         return this.#finish(request);
     }
@@ -44,43 +58,87 @@ export class JudgeRoom {
 
   #take(request: Extract<JudgeWork, { type: "take" }>): JudgeAnswer | null {
     const partials = unpackPartials(request.partials);
-    this.#held.set(request.result, { lo: request.lo, partials });
-    const reason = this.#firstFault(request.lo, partials, request.check);
+    const faults = this.#faults(request.lo, partials, request.check);
+    const reason = faults[0] ?? null;
+    if (reason === null) this.#held.set(request.result, { lo: request.lo, partials });
+    else this.#malformed.add(request.result);
     // Without a check only a malformed partial is worth a word.
     if (!request.check && reason === null) return null;
-    return { type: "checked", job: request.job, result: request.result, reason };
+    return { type: "checked", job: request.job, result: request.result, reason, wrong: faults.length };
   }
 
-  #firstFault(lo: number, partials: readonly Uint8Array[], check: boolean): string | null {
-    const { payload, round } = this.open;
+  /** What is wrong with grains, as far as it takes to tell a fault from a lie: two at most. */
+  #faults(lo: number, partials: readonly Uint8Array[], check: boolean): string[] {
+    const faults: string[] = [];
     for (const [offset, bytes] of partials.entries()) {
-      const [first, end] = grainTasks(this.open, lo + offset);
-      try {
-        const partial = this.host.decode(payload, bytes);
-        const fault = check ? (this.host.check?.(payload, round, first, end, partial) ?? null) : null;
-        if (fault !== null) return `grain ${lo + offset}: ${fault}`;
-      } catch (error) {
-        return `grain ${lo + offset} is malformed: ${message(error)}`;
-      }
+      const fault = this.#fault(lo + offset, bytes, check);
+      if (fault !== null && faults.push(fault) === 2) break;
     }
-    return null;
+    return faults;
   }
 
-  #merge(request: Extract<JudgeWork, { type: "merge" }>): JudgeAnswer {
+  #fault(grain: number, bytes: Uint8Array, check: boolean): string | null {
+    const { payload, round } = this.open;
+    const [first, end] = grainTasks(this.open, grain);
+    try {
+      const partial = this.host.decode(payload, bytes);
+      const fault = check ? (this.host.check?.(payload, round, first, end, partial) ?? null) : null;
+      return fault === null ? null : `grain ${grain}: ${fault}`;
+    } catch (error) {
+      return `grain ${grain} is malformed: ${message(error)}`;
+    }
+  }
+
+  #merge(request: Extract<JudgeWork, { type: "merge" }>): JudgeAnswer | null {
     const { payload } = this.open;
     const held = this.#held.get(request.result);
+    // The core hears that it cannot be read, and takes it back.
+    if (this.#malformed.delete(request.result)) return null;
     if (!held) throw new Error(`result ${request.result} was never taken`);
-    let enough = false;
+    const pieces: Segment[] = [];
     for (const [lo, hi] of request.ranges) {
       let merged = this.#decode(held, lo);
       for (let grain = lo + 1; grain < hi; grain++) merged = this.host.merge(merged, this.#decode(held, grain));
-      if (this.host.enoughOn === "any") enough ||= this.host.enough?.(payload, merged) ?? false;
-      this.#insert({ lo, hi, merged });
+      if (this.host.enoughOn === "any" && this.host.enough?.(payload, merged)) this.#hits.add(request.result);
+      const piece = { lo, hi, merged };
+      pieces.push(piece);
+      this.#insert(piece);
     }
+    this.#pieces.set(request.result, { node: request.node, segments: pieces });
     this.#held.delete(request.result);
+    this.#observe(request.node, pieces, 1);
+    const answer = this.#merged(request.job, request.round);
+    if (request.node === null || !this.#crowd.standsOut(request.node)) return answer;
+    return { ...answer, outlier: request.node };
+  }
+
+  #observe(node: string | null, pieces: readonly Segment[], sign: 1 | -1): void {
+    if (!this.host.counts) return;
+    for (const { merged } of pieces) this.#crowd.add(node, this.host.counts(this.open.payload, merged), sign);
+  }
+
+  #unmerge(request: Extract<JudgeWork, { type: "unmerge" }>): JudgeAnswer {
+    for (const result of request.results) {
+      const taken = this.#pieces.get(result);
+      if (taken) this.#observe(taken.node, taken.segments, -1);
+      this.#pieces.delete(result);
+      this.#malformed.delete(result);
+      this.#hits.delete(result);
+    }
+    this.#segments = [];
+    // In order, so that each joins the one before.
+    const left = [...this.#pieces.values()].flatMap(({ segments }) => segments).sort((a, b) => a.lo - b.lo);
+    for (const piece of left) this.#insert(piece);
+    return this.#merged(request.job, request.round);
+  }
+
+  #merged(job: string, round: number): Extract<JudgeAnswer, { type: "merged" }> {
     const prefix = this.#segments[0];
-    if (this.host.enoughOn !== "any" && prefix?.lo === 0) enough = this.host.enough?.(payload, prefix.merged) ?? false;
-    return { type: "merged", job: request.job, round: request.round, enough, preview: this.#preview() };
+    const enough =
+      this.host.enoughOn === "any"
+        ? this.#hits.size > 0
+        : prefix?.lo === 0 && (this.host.enough?.(this.open.payload, prefix.merged) ?? false);
+    return { type: "merged", job, round, enough, preview: this.#preview() };
   }
 
   #decode(held: Held, grain: number): unknown {
@@ -128,17 +186,45 @@ export class JudgeRoom {
       reason = `malformed partial: ${message(error)}`;
     }
     const told = reason === null ? null : `grain ${request.grain}: ${reason}`;
-    return { type: "compared", job: request.job, result: request.result, reason: told, proof: belief.kind === "exact" };
+    const { job, result, grain } = request;
+    return { type: "compared", job, result, grain, reason: told, proof: belief.kind === "exact" };
+  }
+
+  #agree(request: Extract<JudgeWork, { type: "agree" }>): JudgeAnswer {
+    const { job, result, lo, node, backends } = request;
+    const belief = this.workload.belief(this.open.payload, backends[0], backends[1]);
+    const mine = unpackPartials(request.mine);
+    let grain: number | null = null;
+    let reason: string | null = null;
+    let wrong = 0;
+    for (const [offset, theirs] of unpackPartials(request.theirs).entries()) {
+      let differs: string | null;
+      try {
+        const bytes = mine[offset] ?? new Uint8Array();
+        differs = belief.disagreement(bytes, theirs);
+        if (differs === null && request.oneClass && Buffer.compare(bytes, theirs) !== 0) {
+          differs = "other bits from a GPU of the same determinism class";
+        }
+      } catch (error) {
+        differs = `malformed partial: ${message(error)}`;
+      }
+      if (differs === null) continue;
+      grain ??= lo + offset;
+      reason ??= `grain ${grain}: ${differs}`;
+      wrong++;
+    }
+    return { type: "agreed", job, result, lo, node, grain, reason, wrong, proof: belief.kind === "exact" };
   }
 
   #finish(request: Extract<JudgeWork, { type: "finish" }>): JudgeAnswer {
     const { payload } = this.open;
+    const { job, round, attempt } = request;
     const merged = this.#known();
     if (merged === undefined) throw new Error("nothing is verified yet");
-    const next = this.host.next?.(payload, request.round, merged) ?? null;
-    if (next) return { type: "next", job: request.job, round: request.round, next };
+    const next = this.host.next?.(payload, round, merged) ?? null;
+    if (next) return { type: "next", job, round, attempt, next };
     const output = JSON.stringify(this.host.finish(payload, merged));
-    return { type: "finished", job: request.job, round: request.round, output };
+    return { type: "finished", job, round, attempt, output };
   }
 }
 

@@ -8,7 +8,7 @@ import { limits } from "../../protocol/limits.ts";
 import { grainLeaf, inclusionProof, inclusionProofs, merkleRoot } from "../../protocol/merkle.ts";
 import { unpackPartials } from "../../protocol/partials.ts";
 import type { Blobs } from "../blobs/blobs.ts";
-import type { ReceiptRecord } from "../store/ledger.ts";
+import type { AuditRecord, ReceiptRecord } from "../store/ledger.ts";
 import type { JobRecord, Store, Write } from "../store/store.ts";
 import { canonical } from "./canonical.ts";
 import type { CoordinatorKey } from "./key.ts";
@@ -150,7 +150,8 @@ export class Receipts {
       const results = await store.results(job.id, round);
       const nodes = await store.ledger.nodeKeys([...new Set(results.map(({ node }) => node))]);
       const keys = new Map(nodes.map(({ id, publicKey }) => [id, publicKey]));
-      for (const range of rangesOf(results, keys, () => [])) ranges.push(range);
+      const audits = auditsBy(await store.ledger.audits(job.id, round));
+      for (const range of rangesOf(results, keys, (result) => audits.get(result) ?? [])) ranges.push(range);
       if (ranges.length > rangesMax) throw new ReceiptTooLarge(`More than ${rangesMax} ranges.`);
     }
     const leaves: Uint8Array[] = [];
@@ -175,6 +176,17 @@ export class Receipts {
     if (!bytes) throw new Error(`The ranges of receipt ${sequence} are gone: blob ${rangesBlob ?? "(none)"}.`);
     return new TextDecoder().decode(bytes);
   }
+}
+
+/** By the result that was audited. */
+function auditsBy(records: readonly AuditRecord[]): Map<number, ReceiptRange["audits"]> {
+  const found = new Map<number, ReceiptRange["audits"]>();
+  for (const { result, node: node_id, atMs: _, ...audit } of records) {
+    const audits = found.get(result) ?? [];
+    audits.push({ ...audit, node_id });
+    found.set(result, audits);
+  }
+  return found;
 }
 
 function rangesText(ranges: readonly ReceiptRange[], leaves: readonly Uint8Array[]): string {

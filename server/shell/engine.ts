@@ -2,23 +2,25 @@
  * The engine: one running core with its loop, judge threads and connections. When a commit fails, what is
  * in memory may be ahead of the record, so the core is dropped and rebuilt from the store.
  */
-import type { Round } from "../../kernels/contract.ts";
 import { limits } from "../../protocol/limits.ts";
 import { Newcomers } from "../access/newcomers.ts";
 import type { Blobs } from "../blobs/blobs.ts";
 import type { Catalog } from "../catalog.ts";
 import type { CoreEvent, CoreWrite, Effect } from "../core/events.ts";
 import { createState } from "../core/grid.ts";
-import type { CoreConfig, CoreState, Lease } from "../core/state.ts";
+import type { CoreConfig } from "../core/limits.ts";
+import type { CoreState, Lease } from "../core/state.ts";
+import { restoreTrust } from "../core/trust.ts";
 import { type JudgeAnswer, type JudgeOpen, JudgePool } from "../judge/index.ts";
 import { type Snapshot, type Store, StoreError, type Write } from "../store/store.ts";
 import { GridError } from "../transport/grid.ts";
 import { Connections, type NodeSocket } from "./connections.ts";
 import { CoreLoop } from "./loop.ts";
 import { createMac } from "./mac.ts";
-import type { Nodes } from "./nodes.ts";
+import { type Nodes, trustOfRecord } from "./nodes.ts";
 import { bringPartials, recoverJobs } from "./recover.ts";
 import { releaseToken, sessionOf } from "./release.ts";
+import { Reopening } from "./reopen.ts";
 import { termsOf, termsRoom, termsWrites } from "./terms.ts";
 import { toWrite } from "./writes.ts";
 
@@ -69,6 +71,7 @@ export class Engine {
   #rebuilding = false;
   readonly #connections: Connections;
   readonly #newcomers: Newcomers;
+  readonly #reopening: Reopening;
   readonly #mac: (text: string) => string;
   readonly #waiters = new Map<string, Waiter>();
   /** Ends that are not durable yet. */
@@ -80,10 +83,17 @@ export class Engine {
     private readonly credit: CreditPort,
     /** A job's end is durable. */
     private readonly onEnded: (end: JobEnd) => void,
+    /** An output that was given does not stand; the job is open again, durably. */
+    private readonly onRetracted: (job: string) => void,
     /** The core was built, or built anew. */
     private readonly onBuilt: () => void,
   ) {
     this.#mac = createMac(options.ticketSecret);
+    this.#reopening = new Reopening({
+      ...options,
+      loop: () => this.loop,
+      fatal: (error) => void this.#onFatal(error),
+    });
     this.#newcomers = new Newcomers(options.newIdentitiesPerHour);
     this.#connections = new Connections({
       dispatch: (events) => this.loop.dispatchAll(events),
@@ -140,6 +150,11 @@ export class Engine {
     return kept;
   }
 
+  /** Seals jobs that ended before then. */
+  seal(beforeMs: number): Promise<number> {
+    return this.#reopening.seal(beforeMs, Date.now());
+  }
+
   /** Throws GridError while nothing is served. */
   assertServing(): void {
     if (this.stopping) throw new GridError("shutting_down", "The coordinator is stopping.", { retryAfterSeconds: 5 });
@@ -172,6 +187,7 @@ export class Engine {
     this.nodes.load(snapshot.nodes);
     await this.credit.load();
     const state = createState(this.options.config, snapshot.epoch);
+    restoreTrust(state, snapshot.nodes.flatMap(trustOfRecord));
     state.nextResult = snapshot.lastResultId + 1;
     const now = Date.now();
     const terms = termsOf(await this.options.store.documents(termsRoom));
@@ -214,6 +230,7 @@ export class Engine {
     if (this.loop.isDead) return;
     this.broken = null;
     this.onBuilt();
+    this.#reopening.ask();
   }
 
   /** A commit failed or its outcome is unknown: what is in memory may be ahead of the record, so it is dropped. */
@@ -268,9 +285,18 @@ export class Engine {
       case "judge":
         this.#judge.request(effect.request, () => this.#judgeOpen(effect.request.job));
         return;
+      case "bring":
+        void this.#bring(effect.job, effect.result);
+        return;
+      case "tainted":
+        this.#reopening.ask();
+        return;
       case "accepted":
         this.#waiters.get(effect.job)?.resolve();
         this.#waiters.delete(effect.job);
+        return;
+      case "retracted":
+        this.onRetracted(effect.job);
         return;
       case "ended":
         this.#onEnd(effect.job);
@@ -278,6 +304,17 @@ export class Engine {
       case "note":
         this.options.log(effect.code, `${effect.message}${effect.node ? ` (node ${effect.node})` : ""}`);
         return;
+    }
+  }
+
+  /** For an audit of what was taken in before. A record that cannot be read now will be when the core is built anew. */
+  async #bring(job: string, result: number): Promise<void> {
+    const { loop } = this;
+    try {
+      const [partials] = await this.options.store.partials([result]);
+      if (partials) loop.dispatch({ type: "brought", job, result, partials });
+    } catch (cause) {
+      if (!loop.isDead) void this.#onFatal(cause);
     }
   }
 
@@ -331,22 +368,22 @@ export class Engine {
   }
 
   /** Large outputs are blobs, durable before the job's end is. */
-  async #onOutput(answer: { job: string; round: number; output: string }): Promise<void> {
+  async #onOutput(answer: Extract<JudgeAnswer, { type: "finished" }>): Promise<void> {
     const { loop } = this;
-    const { job, round, output } = answer;
+    const { output, ...made } = answer;
     if (output.length <= limits.inlineBytesMax) {
-      loop.dispatch({ type: "finished", job, round, output, outputBlob: null });
+      loop.dispatch({ ...made, output, outputBlob: null });
       return;
     }
     const outputBlob = await this.#keepBlob(loop, new TextEncoder().encode(output));
-    if (outputBlob !== null) loop.dispatch({ type: "finished", job, round, output: null, outputBlob });
+    if (outputBlob !== null) loop.dispatch({ ...made, output: null, outputBlob });
   }
 
-  async #onNextRound(answer: { job: string; round: number; next: Round }): Promise<void> {
+  async #onNextRound(answer: Extract<JudgeAnswer, { type: "next" }>): Promise<void> {
     const { loop } = this;
-    const { job, round, next } = answer;
+    const { next } = answer;
     const input = next.input ? await this.#keepBlob(loop, next.input) : null;
-    if (input !== null || !next.input) loop.dispatch({ type: "next", job, round, next, input });
+    if (input !== null || !next.input) loop.dispatch({ ...answer, input });
   }
 
   /** Tries until the bytes are durable. Null when the core was dropped meanwhile: the next one asks the judge again. */

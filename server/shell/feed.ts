@@ -140,6 +140,14 @@ export class Feed {
     if (this.#channels.has(view.task_id)) this.#publishJob(view);
   }
 
+  /** What was told as the end was none: the job goes on. */
+  retracted(view: JobView): void {
+    const channel = this.#channels.get(view.task_id);
+    if (!channel) return;
+    channel.status = view.status;
+    this.#emit(channel, { event: "retracted", job: view });
+  }
+
   #channel(id: string): JobChannel {
     let channel = this.#channels.get(id);
     if (!channel) {

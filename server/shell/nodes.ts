@@ -1,11 +1,22 @@
 /** What the record knows of identities, and which of it is due to be written. */
 import type { CoreWrite } from "../core/events.ts";
 import type { CoreState } from "../core/state.ts";
+import { type TrustRecord, trustRecord } from "../core/trust.ts";
 import type { NodeRecord, Write } from "../store/store.ts";
 import { nodeRecord } from "../views.ts";
 
 /** Figures of a node are written this often while they change; results themselves are always on record. */
 const everyTicks = 10;
+
+/** What the record keeps of an identity's trust. */
+function trustFields(state: CoreState, id: string): Pick<NodeRecord, "trust" | "taintedAtMs"> {
+  const trust = state.trust.get(id);
+  return trust
+    ? { trust: JSON.stringify(trustRecord(trust)), taintedAtMs: trust.taintedAtMs }
+    : { trust: "", taintedAtMs: null };
+}
+
+export const trustOfRecord = ({ trust }: NodeRecord): TrustRecord[] => (trust ? [JSON.parse(trust)] : []);
 
 export class Nodes {
   readonly #records = new Map<string, NodeRecord>();
@@ -48,6 +59,8 @@ export class Nodes {
         acceptedSlices: 0,
         rejectedSlices: 0,
         coreSeconds: 0,
+        trust: "",
+        taintedAtMs: null,
       };
       this.#records.set(id, record);
       this.#unwritten.add(id);
@@ -73,10 +86,25 @@ export class Nodes {
     for (const node of state.nodes.values()) {
       const record = this.#records.get(node.id);
       if (!record || record.lastSeenMs === node.lastSeenMs) continue;
-      const next = nodeRecord(node, record.publicKey, record.firstSeenMs);
+      const next = { ...nodeRecord(node, record.publicKey, record.firstSeenMs), ...trustFields(state, node.id) };
       this.#records.set(node.id, next);
+      state.changedTrust.delete(node.id);
       writes.push({ type: "node.upsert", node: next });
     }
+    return [...writes, ...this.#changedTrust(state)];
+  }
+
+  /** What is known of identities that were not seen since. Who has no row yet has no result either. */
+  #changedTrust(state: CoreState): Write[] {
+    const writes: Write[] = [];
+    for (const id of state.changedTrust) {
+      const record = this.#records.get(id);
+      if (!record || this.#unwritten.has(id)) continue;
+      const fields = trustFields(state, id);
+      this.#records.set(id, { ...record, ...fields });
+      writes.push({ type: "node.trust", id, ...fields });
+    }
+    state.changedTrust.clear();
     return writes;
   }
 }

@@ -1,12 +1,12 @@
 /** From the record back to a running core. */
+
+import { type BeliefPlan, defaultPlan, resolveVerification, type Verification } from "../../kernels/contract.ts";
 import type { Blobs } from "../blobs/blobs.ts";
 import type { Catalog } from "../catalog.ts";
 import type { CoreEvent } from "../core/events.ts";
-import { restoreJob } from "../core/restore.ts";
+import { restoreJob, type StoredJob } from "../core/restore.ts";
 import type { CoreState, Job, JobTerms } from "../core/state.ts";
-import type { Snapshot, Store } from "../store/store.ts";
-
-type SnapshotJob = Snapshot["jobs"][number];
+import type { Snapshot, SnapshotJob, Store } from "../store/store.ts";
 
 /** Open jobs whose workload this build does not have: they cannot go on. */
 export interface Recovered {
@@ -25,22 +25,30 @@ export async function recoverJobs(
 ): Promise<Recovered> {
   const recovered: Recovered = { jobs: [], lost: [] };
   for (const stored of snapshot.jobs) {
-    const entry = catalog.get(stored.job.workload);
-    if (!entry) {
-      recovered.lost.push({ id: stored.job.id, reason: `This build has no workload ${stored.job.workload}.` });
+    const found = await storedJobOf(stored, stored.job.round, catalog, blobs);
+    if ("lost" in found) {
+      recovered.lost.push({ id: stored.job.id, reason: found.lost });
       continue;
     }
-    const parsed = entry.workload.payload.safeParse(JSON.parse(await payloadText(stored, blobs)));
-    if (!parsed.success) {
-      recovered.lost.push({
-        id: stored.job.id,
-        reason: `This build does not take the job's payload: ${parsed.error.message}`,
-      });
-      continue;
-    }
-    recovered.jobs.push(putBack(state, stored, terms.get(stored.job.id), entry, parsed.data, now));
+    const agreed = terms.get(stored.job.id);
+    const seed = agreed ? { ...found.seed, terms: agreed } : found.seed;
+    recovered.jobs.push(restoreJob(state, { ...found, seed }, now));
   }
   return recovered;
+}
+
+/** A job in the core's words, in one of its rounds; or why this build cannot take it up. */
+export async function storedJobOf(
+  stored: SnapshotJob,
+  round: number,
+  catalog: Catalog,
+  blobs: Blobs,
+): Promise<StoredJob | { lost: string }> {
+  const entry = catalog.get(stored.job.workload);
+  if (!entry) return { lost: `This build has no workload ${stored.job.workload}.` };
+  const parsed = entry.workload.payload.safeParse(JSON.parse(await payloadText(stored, blobs)));
+  if (!parsed.success) return { lost: `This build does not take the job's payload: ${parsed.error.message}` };
+  return toStored(stored, round, entry, parsed.data);
 }
 
 async function payloadText(stored: SnapshotJob, blobs: Blobs): Promise<string> {
@@ -51,47 +59,51 @@ async function payloadText(stored: SnapshotJob, blobs: Blobs): Promise<string> {
   return new TextDecoder().decode(bytes);
 }
 
-function putBack(
-  state: CoreState,
+function toStored(
   stored: SnapshotJob,
-  terms: JobTerms | undefined,
+  number: number,
   entry: NonNullable<ReturnType<Catalog["get"]>>,
   payload: unknown,
-  now: number,
-): Job {
+): StoredJob {
   const { job } = stored;
-  const round = stored.rounds.find((candidate) => candidate.round === job.round) ?? stored.rounds.at(-1);
+  const round = stored.rounds.find((candidate) => candidate.round === number) ?? stored.rounds.at(-1);
   if (!round) throw new Error(`Job ${job.id} has no rounds in the record.`);
   const claimed = stored.extents
     .filter((extent) => extent.round === round.round)
     .reduce((most, extent) => Math.max(most, extent.hi), 0);
-  return restoreJob(
-    state,
-    {
-      seed: {
-        id: job.id,
-        submitter: job.submitter,
-        workload: entry.workload,
-        payload,
-        payloadBlob: job.payloadBlob,
-        priority: job.priority,
-        kernel: job.kernel,
-        files: job.files,
-        hasCheck: entry.hasCheck,
-        ...(terms ? { terms } : {}),
-      },
-      createdAtMs: job.createdAtMs,
-      revision: job.revision,
-      round,
-      claimed,
-      results: stored.results.flatMap((result) =>
-        result.round === round.round && (result.standing === "candidate" || result.standing === "confirmed")
-          ? [{ ...result, standing: result.standing }]
-          : [],
-      ),
+  return {
+    seed: {
+      id: job.id,
+      submitter: job.submitter,
+      workload: entry.workload,
+      payload,
+      payloadBlob: job.payloadBlob,
+      priority: job.priority,
+      kernel: job.kernel,
+      files: job.files,
+      hasCheck: entry.hasCheck,
+      verification: verificationOf(job.verification, entry.workload.beliefPlan),
     },
-    now,
-  );
+    createdAtMs: job.createdAtMs,
+    revision: job.revision,
+    round,
+    claimed,
+    results: stored.results.flatMap((result) => {
+      const { standing } = result;
+      if (result.round !== round.round) return [];
+      if (standing !== "candidate" && standing !== "provisional" && standing !== "confirmed") return [];
+      return [{ ...result, standing }];
+    }),
+  };
+}
+
+/** A job from before submitters could say is believed as by default. */
+function verificationOf(text: string | null, plan: BeliefPlan = defaultPlan): Verification {
+  if (text !== null) return JSON.parse(text) as Verification;
+  const resolved = resolveVerification(plan);
+  if ("fault" in resolved)
+    throw new Error(`A workload's own defaults are outside its bounds: ${resolved.fault.message}`);
+  return resolved.verification;
 }
 
 /** Brings the partials of a restored job's results, some at a time, as events. */

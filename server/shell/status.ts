@@ -1,5 +1,7 @@
 import type { JobState, NetworkStatus, NodeView } from "../../protocol/rest.ts";
+import { isCondemned } from "../core/quarantine.ts";
 import type { CoreState } from "../core/state.ts";
+import { costView } from "../views.ts";
 
 /** Accepted core-seconds per second over the last ten one-second samples. */
 export class Throughput {
@@ -55,6 +57,11 @@ export function statusOf(state: CoreState, nodes: NodeView[], facts: StatusFacts
       accepted_slices: state.totals.acceptedSlices,
       accepted_grains: state.totals.acceptedGrains,
       core_seconds_per_second: facts.coreSecondsPerSecond,
+    },
+    trust: {
+      cost: costView(state.totals.cost),
+      banned_nodes: state.totals.bannedNodes,
+      quarantined: [...state.suspicions].flatMap(([key, suspicion]) => (isCondemned(state, suspicion) ? [key] : [])),
     },
     nodes,
   };

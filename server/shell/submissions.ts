@@ -1,4 +1,4 @@
-import { grainsOf, type Plan } from "../../kernels/contract.ts";
+import { defaultPlan, grainsOf, type Plan, resolveVerification, type Verification } from "../../kernels/contract.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type Catalog, type Entry, plannedWorkloads } from "../catalog.ts";
 import type { CoreState } from "../core/state.ts";
@@ -11,7 +11,7 @@ import type { ReadableStore } from "./readable.ts";
 export function validateSubmission(
   catalog: Catalog,
   request: SubmitRequest,
-): { entry: Entry; payload: unknown; plan: Plan } {
+): { entry: Entry; payload: unknown; plan: Plan; verification: Verification } {
   const available = [...catalog.keys()];
   const entry = catalog.get(request.workload);
   if (!entry) {
@@ -37,7 +37,14 @@ export function validateSubmission(
     });
   }
   const plan = planOf(entry, parsed.data);
-  return { entry, payload: parsed.data, plan };
+  return { entry, payload: parsed.data, plan, verification: verificationOf(entry, request) };
+}
+
+function verificationOf(entry: Entry, request: SubmitRequest): Verification {
+  const resolved = resolveVerification(entry.workload.beliefPlan ?? defaultPlan, request.verification);
+  if ("verification" in resolved) return resolved.verification;
+  const { field, message, remedy } = resolved.fault;
+  throw new GridError("invalid_payload", message, { field: `verification.${field}`, remedy });
 }
 
 function planOf(entry: Entry, payload: unknown): Plan {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { defaultPlan } from "../../kernels/contract.ts";
 import type { WorkloadType } from "../../protocol/rest.ts";
 import type { Catalog } from "../catalog.ts";
 
@@ -16,6 +17,7 @@ export function workloadTypes(catalog: Catalog): WorkloadType[] {
     },
     payload_schema: z.toJSONSchema(workload.payload, { io: "input", unrepresentable: "any" }),
     examples: workload.examples.map(({ title, payload }) => ({ title, payload })),
+    verification: workload.beliefPlan ?? defaultPlan,
     kernel,
     files,
     backends: [...workload.plan(workload.calibration).needs.backends],

@@ -39,6 +39,20 @@ export function toWrite(
       return insertResult(write, state.epoch);
     case "result.verdict":
       return write;
+    case "audit.done": {
+      const { type: _, reason, ...audit } = write;
+      return { type: "audit.insert", audit: { ...audit, reason: reason.slice(0, 300), atMs: Date.now() } };
+    }
+    case "results.confirm":
+      return { type: "results.confirm", ids: write.ids, verdict: write.verdict };
+    case "job.reopen": {
+      const { job: id, round, revision } = write;
+      return { type: "job.reopen", id, round, revision, owner: coordinator, epoch: state.epoch };
+    }
+    case "node.trust": {
+      const { node: id, taintedAtMs } = write.trust;
+      return { type: "node.trust", id, trust: JSON.stringify(write.trust), taintedAtMs };
+    }
   }
 }
 
@@ -66,6 +80,8 @@ function insertJob(job: Job, record: Extract<CoreWrite, { type: "job.insert" }>[
       output: null,
       outputBlob: null,
       stats: null,
+      verification: JSON.stringify(job.verification),
+      sealedAtMs: null,
     },
   };
 }

@@ -22,6 +22,8 @@ export const aJob = (change: Partial<JobRecord> & { id: string }): JobRecord => 
   output: null,
   outputBlob: null,
   stats: null,
+  verification: null,
+  sealedAtMs: null,
   ...change,
 });
 
@@ -70,6 +72,8 @@ export const aNode = (change: Partial<NodeRecord> & { id: string }): NodeRecord 
   acceptedSlices: 3,
   rejectedSlices: 0,
   coreSeconds: 12.5,
+  trust: "",
+  taintedAtMs: null,
   ...change,
 });
 

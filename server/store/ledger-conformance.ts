@@ -1,7 +1,7 @@
 /** What the ledger of every store does, whatever it is made of. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Opened } from "./conformance.ts";
-import { aJob, aNode, errorCode, insertJob } from "./fixtures.ts";
+import { aJob, aNode, aResult, errorCode, insertJob } from "./fixtures.ts";
 import type { Posting, ReceiptRecord } from "./ledger.ts";
 import type { Snapshot, Store, Write } from "./store.ts";
 
@@ -151,6 +151,35 @@ export function ledgerConformance(name: string, make: () => Promise<Opened>): vo
       expect(after.nodes).toEqual([{ ...node, name: null }]);
       expect(await store.ledger.nodeKeys(["v", "nobody"])).toEqual([{ id: "v", publicKey: node.publicKey }]);
       expect(await store.ledger.creditSums(0, 9_000)).toHaveLength(1);
+    });
+
+    it("keeps who computed grains of a result as well, by round, in order", async () => {
+      const audit = (result: number, lo: number) => ({
+        result,
+        kind: "audit" as const,
+        lo,
+        hi: lo + 1,
+        node: "own",
+        own: true,
+        verdict: "agrees" as const,
+        reason: "",
+        atMs: 7,
+      });
+      const insert = (id: number): Write => ({
+        type: "result.insert",
+        result: aResult({ id, lo: 10 * id, hi: 10 * id + 10 }),
+        partials: Uint8Array.of(id),
+        epoch: snapshot.epoch,
+      });
+      const later = { ...audit(1, 9), kind: "replica", hi: 12, own: false, verdict: "differs", reason: "é" } as const;
+      await store.commit([insert(1), insert(2), { type: "audit.insert", audit: audit(2, 21) }]);
+      await store.commit([
+        { type: "audit.insert", audit: audit(1, 5) },
+        { type: "audit.insert", audit: later },
+      ]);
+      expect(await store.ledger.audits("j", 0)).toEqual([audit(2, 21), audit(1, 5), later]);
+      expect(await store.ledger.audits("j", 1)).toEqual([]);
+      expect(await errorCode(store.commit([{ type: "audit.insert", audit: audit(3, 30) }]))).toBe("refused");
     });
 
     it("appends receipts to one chain, and refuses what does not continue it", async () => {

@@ -5,7 +5,7 @@
  */
 
 /** What was computed: a result that stands for grains, an audit of another's, or grains that were there already. */
-export type WorkPurpose = "result" | "audit" | "spare";
+export type WorkPurpose = "result" | "audit" | "replica" | "spare";
 export type PostingKind = "grant" | "retract";
 
 export interface Posting {
@@ -51,7 +51,23 @@ export interface ReceiptRecord {
   issuedAtMs: number;
 }
 
+/** Grains of a result that another computed, and how they compared. */
+export interface AuditRecord {
+  result: number;
+  kind: "audit" | "replica";
+  lo: number;
+  hi: number;
+  /** Who computed them again. */
+  node: string;
+  own: boolean;
+  verdict: "agrees" | "differs";
+  reason: string;
+  atMs: number;
+}
+
 export type LedgerWrite =
+  /** Refused where the record has no such result. */
+  | { type: "audit.insert"; audit: AuditRecord }
   /** Without effect where the record has the posting already. */
   | { type: "posting.insert"; posting: Posting }
   /** Takes a granted posting back, once; without effect where nothing was granted. Due not before the grant. */
@@ -84,6 +100,8 @@ export interface LedgerReader {
     after: number,
     limit: number,
   ): Promise<Pick<ReceiptRecord, "sequence" | "hash" | "previous" | "issuedAtMs">[]>;
+  /** Audits and replicas of the results of a round, in the order in which they came. */
+  audits(job: string, round: number): Promise<AuditRecord[]>;
   /** Keys of nodes by id; ids that the record does not know are left out. */
   nodeKeys(ids: readonly string[]): Promise<{ id: string; publicKey: Uint8Array }[]>;
 }

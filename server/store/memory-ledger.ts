@@ -1,5 +1,6 @@
 /** The ledger in memory, with the semantics of `sqlite-ledger.ts`. */
 import {
+  type AuditRecord,
   assertLimit,
   type CreditSum,
   type LedgerReader,
@@ -19,6 +20,8 @@ export class MemoryLedger {
   readonly postings = new Map<string, Posting>();
   readonly volunteers = new Map<string, VolunteerRecord>();
   readonly receipts: ReceiptRecord[] = [];
+  /** In order of arrival. */
+  readonly audits: AuditRecord[] = [];
 
   /** Changes the ledger and says how to take it back. Throws StoreError, having changed nothing. */
   apply(write: LedgerWrite, nodes: Map<string, NodeRecord>): Undo {
@@ -45,6 +48,9 @@ export class MemoryLedger {
       }
       case "receipt.append":
         return this.#append(write.receipt);
+      case "audit.insert":
+        this.audits.push(write.audit);
+        return () => this.audits.pop();
     }
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { beliefConformance } from "./belief-conformance.ts";
 import { type Opened, storeConformance } from "./conformance.ts";
 import { aNode, errorCode } from "./fixtures.ts";
 import { ledgerConformance } from "./ledger-conformance.ts";
@@ -11,6 +12,7 @@ const make = async (): Promise<Opened> => {
 };
 storeConformance("memory", make);
 ledgerConformance("memory", make);
+beliefConformance("memory", make);
 
 describe("faults of the memory store", () => {
   const write: Write = { type: "node.upsert", node: aNode({ id: "n" }) };

@@ -4,8 +4,10 @@
  */
 import type { JobState } from "../../protocol/rest.ts";
 import type { LedgerReader } from "./ledger.ts";
+import { taintedIn } from "./memory-belief.ts";
 import type { MemoryLedger } from "./memory-ledger.ts";
-import { applyWrite, MemoryRecord, type StoredJob } from "./memory-record.ts";
+import { MemoryRecord, type StoredJob } from "./memory-record.ts";
+import { applyWrite } from "./memory-write.ts";
 import { assertPartialsAsked, readPage, writeCursor } from "./paging.ts";
 import {
   type JobFilter,
@@ -13,9 +15,11 @@ import {
   type ResultRecord,
   type RoundRecord,
   type Snapshot,
+  type SnapshotJob,
   type Store,
   StoreError,
   type StoreErrorCode,
+  type Taint,
   type Write,
 } from "./store.ts";
 
@@ -36,6 +40,15 @@ export class MemoryStore implements Store {
     creditSums: async (...args) => this.#read((ledger) => ledger.creditSums(...args)),
     postings: async (...args) => this.#read((ledger) => ledger.postingsOf(...args)),
     volunteers: async () => this.#read((ledger) => [...ledger.volunteers.values()]),
+    audits: async (job, round) => {
+      this.#assertOpen();
+      const { results, ledger } = this.record;
+      const isOf = ({ result }: { result: number }): boolean => {
+        const of = results.get(result)?.result;
+        return of?.job === job && of.round === round;
+      };
+      return structuredClone(ledger.audits.filter(isOf));
+    },
     lastReceipt: async () => this.#read((ledger) => ledger.receipts.at(-1) ?? null),
     receiptOf: async (job) =>
       this.#read((ledger) => ledger.receipts.findLast((receipt) => receipt.job === job) ?? null),
@@ -143,6 +156,36 @@ export class MemoryStore implements Store {
       .sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
+  async tainted(): Promise<Taint[]> {
+    this.#assertOpen();
+    return taintedIn(this.record);
+  }
+
+  async jobAt(id: string, round: number): Promise<SnapshotJob | null> {
+    this.#assertOpen();
+    const stored = this.record.jobs.get(id);
+    return stored ? structuredClone(this.#jobAt(stored, round)) : null;
+  }
+
+  async sealable(beforeMs: number, limit: number): Promise<string[]> {
+    this.#assertOpen();
+    return [...this.record.jobs.values()]
+      .map(({ job }) => job)
+      .filter((job) => job.state === "completed" && job.sealedAtMs === null && (job.finishedAtMs ?? 0) < beforeMs)
+      .sort((a, b) => (a.finishedAtMs ?? 0) - (b.finishedAtMs ?? 0))
+      .slice(0, limit)
+      .map((job) => job.id);
+  }
+
+  #jobAt({ job, rounds, extents }: StoredJob, round: number): SnapshotJob {
+    return {
+      job,
+      rounds: [...rounds].sort((a, b) => a.round - b.round),
+      extents: [...extents].sort((a, b) => a.round - b.round || a.lo - b.lo),
+      results: this.record.resultsOf(job.id, round),
+    };
+  }
+
   async close(): Promise<void> {
     this.#open = false;
   }
@@ -164,12 +207,7 @@ export class MemoryStore implements Store {
     return structuredClone({
       epoch: this.#epoch,
       lastResultId: lastIdOf(record),
-      jobs: open.map(({ job, rounds, extents }) => ({
-        job,
-        rounds: [...rounds].sort((a, b) => a.round - b.round),
-        extents: [...extents].sort((a, b) => a.round - b.round || a.lo - b.lo),
-        results: record.resultsOf(job.id, job.round),
-      })),
+      jobs: open.map((stored) => this.#jobAt(stored, stored.job.round)),
       nodes: [...record.nodes.values()],
       keys: [...record.keys.values()],
       counts,

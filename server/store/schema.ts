@@ -102,6 +102,22 @@ const migrations = [
   CREATE TRIGGER receipts_stay BEFORE UPDATE ON receipts BEGIN SELECT raise(ABORT, 'receipts are never changed'); END;
   CREATE TRIGGER receipts_last BEFORE DELETE ON receipts BEGIN SELECT raise(ABORT, 'receipts are never removed'); END;
   `,
+  // Belief. Who contributed to a finished job is kept until it is sealed, so that a proof against a node finds the jobs.
+  `
+  ALTER TABLE nodes ADD COLUMN trust TEXT NOT NULL DEFAULT '';
+  ALTER TABLE nodes ADD COLUMN tainted_at INTEGER;
+  CREATE INDEX nodes_tainted ON nodes (tainted_at) WHERE tainted_at IS NOT NULL;
+  ALTER TABLE jobs ADD COLUMN verification TEXT;
+  ALTER TABLE jobs ADD COLUMN sealed_at INTEGER;
+  CREATE INDEX jobs_unsealed ON jobs (finished_at) WHERE state = 'completed' AND sealed_at IS NULL;
+  CREATE TABLE contributions (node INTEGER NOT NULL, job INTEGER NOT NULL, PRIMARY KEY (node, job)) WITHOUT ROWID;
+  CREATE INDEX contributions_job ON contributions (job);
+  CREATE TABLE audits (
+    result INTEGER NOT NULL, kind TEXT NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL, node INTEGER NOT NULL,
+    own INTEGER NOT NULL, verdict TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL
+  );
+  CREATE INDEX audits_result ON audits (result);
+  `,
   // Small texts by room, which are read as a whole.
   `
   CREATE TABLE documents (room TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (room, key))

@@ -1,5 +1,6 @@
 /** The ledger's writes and questions as SQL. */
 import {
+  type AuditRecord,
   assertLimit,
   type CreditSum,
   type LedgerReader,
@@ -53,7 +54,27 @@ export function writeLedger(session: Session, write: LedgerWrite): void {
     case "receipt.append":
       append(session, write.receipt);
       return;
+    case "audit.insert":
+      insertAudit(session, write.audit);
+      return;
   }
+}
+
+function insertAudit(session: Session, audit: AuditRecord): void {
+  const { result, kind, lo, hi, node, own, verdict, reason, atMs } = audit;
+  const info = session.run(
+    "INSERT INTO audits SELECT id, ?, ?, ?, ?, ?, ?, ?, ? FROM results WHERE id = ?",
+    kind,
+    lo,
+    hi,
+    session.name(node),
+    own ? 1 : 0,
+    verdict,
+    reason,
+    atMs,
+    result,
+  );
+  if (info.changes === 0) throw new StoreError("refused", `There is no result ${result} in the record.`);
 }
 
 function append(session: Session, receipt: ReceiptRecord): void {
@@ -130,6 +151,26 @@ export class SqliteLedger {
       team: row.team as string | null,
       submitter: row.submitter as string | null,
       statedAtMs: row.stated_at as number,
+    }));
+  }
+
+  audits(job: string, round: number): AuditRecord[] {
+    const rows = this.session.all(
+      `SELECT a.*, n.name AS node_id FROM results r JOIN audits a ON a.result = r.id JOIN names n ON n.id = a.node
+       WHERE r.job = (SELECT seq FROM jobs WHERE id = ?) AND r.round = ? ORDER BY a.rowid`,
+      job,
+      round,
+    );
+    return rows.map((row) => ({
+      result: row.result as number,
+      kind: row.kind as AuditRecord["kind"],
+      lo: row.lo as number,
+      hi: row.hi as number,
+      node: row.node_id as string,
+      own: row.own === 1,
+      verdict: row.verdict as AuditRecord["verdict"],
+      reason: row.reason as string,
+      atMs: row.at as number,
     }));
   }
 

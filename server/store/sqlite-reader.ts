@@ -1,9 +1,19 @@
 /** The store's questions as SQL. */
 import type { JobState } from "../../protocol/rest.ts";
 import { assertPartialsAsked, readPage, writeCursor } from "./paging.ts";
+import { readSealable, readTainted } from "./sqlite-belief.ts";
 import { toExtent, toJob, toKey, toNode, toResult, toRound } from "./sqlite-rows.ts";
 import type { Session } from "./sqlite-session.ts";
-import type { ExtentRecord, JobFilter, JobRecord, ResultRecord, RoundRecord, Snapshot } from "./store.ts";
+import type {
+  ExtentRecord,
+  JobFilter,
+  JobRecord,
+  ResultRecord,
+  RoundRecord,
+  Snapshot,
+  SnapshotJob,
+  Taint,
+} from "./store.ts";
 
 export const openStates = "('queued', 'running')";
 
@@ -17,12 +27,7 @@ export class Reader {
     }
     const jobs = this.session.all(`SELECT * FROM jobs WHERE state IN ${openStates} ORDER BY seq`).map((row) => {
       const job = toJob(row);
-      return {
-        job,
-        rounds: this.rounds(job.id),
-        extents: this.#extents(job.id, row.seq as number),
-        results: this.results(job.id, job.round),
-      };
+      return this.#jobAt(job, row.seq as number, job.round);
     });
     return {
       epoch,
@@ -32,6 +37,24 @@ export class Reader {
       keys: this.session.all("SELECT * FROM keys").map(toKey),
       counts,
     };
+  }
+
+  #jobAt(job: JobRecord, seq: number, round: number): SnapshotJob {
+    const { id } = job;
+    return { job, rounds: this.rounds(id), extents: this.#extents(id, seq), results: this.results(id, round) };
+  }
+
+  jobAt(id: string, round: number): SnapshotJob | null {
+    const row = this.session.get("SELECT * FROM jobs WHERE id = ?", id);
+    return row ? this.#jobAt(toJob(row), row.seq as number, round) : null;
+  }
+
+  tainted(): Taint[] {
+    return readTainted(this.session);
+  }
+
+  sealable(beforeMs: number, limit: number): string[] {
+    return readSealable(this.session, beforeMs, limit);
   }
 
   #lastId(): number {

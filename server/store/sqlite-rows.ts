@@ -28,6 +28,8 @@ export function toJob(row: Row): JobRecord {
     output: row.output as string | null,
     outputBlob: row.output_blob as string | null,
     stats: row.stats as string | null,
+    verification: row.verification as string | null,
+    sealedAtMs: row.sealed_at as number | null,
   };
 }
 
@@ -64,6 +66,8 @@ export function toNode(row: Row): NodeRecord {
     acceptedSlices: row.accepted as number,
     rejectedSlices: row.rejected as number,
     coreSeconds: row.core_seconds as number,
+    trust: row.trust as string,
+    taintedAtMs: row.tainted_at as number | null,
   };
 }
 

@@ -50,12 +50,16 @@ const methods: Record<string, (...args: never[]) => unknown> = {
   creditSums: (afterMs: number, untilMs: number) => opened().ledger.creditSums(afterMs, untilMs),
   postings: (volunteer: string, untilMs: number, limit: number) => opened().ledger.postings(volunteer, untilMs, limit),
   volunteers: () => opened().ledger.volunteers(),
+  audits: (job: string, round: number) => opened().ledger.audits(job, round),
   lastReceipt: () => opened().ledger.lastReceipt(),
   receiptOf: (job: string) => opened().ledger.receiptOf(job),
   receipts: (after: number, limit: number) => opened().ledger.receipts(after, limit),
   nodeKeys: (ids: string[]) => opened().ledger.nodeKeys(ids),
   partials: (ids: number[]) => opened().reader.partials(ids),
   documents: (room: string) => opened().reader.documents(room),
+  tainted: () => opened().reader.tainted(),
+  jobAt: (id: string, round: number) => opened().reader.jobAt(id, round),
+  sealable: (beforeMs: number, limit: number) => opened().reader.sealable(beforeMs, limit),
 };
 
 /** A copy of its own, which is handed over rather than cloned: what msgpackr returns is a view of its work space. */

@@ -1,5 +1,6 @@
 /** One batch's writes as SQL, within the transaction that `sqlite-record.ts` began. */
 import { assertCovered } from "./ownership.ts";
+import { writeBelief, writeContributions } from "./sqlite-belief.ts";
 import { writeLedger } from "./sqlite-ledger.ts";
 import type { Session } from "./sqlite-session.ts";
 import {
@@ -89,6 +90,14 @@ export class BatchWriter {
         else this.session.run("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", room, key, value);
         return;
       }
+      case "node.trust":
+      case "results.confirm":
+      case "job.reopen":
+      case "job.seal":
+        writeBelief(this.session, write, this.epoch);
+        // The extents of a job that is open again are of this epoch.
+        if (write.type === "job.reopen") this.#extents.clear();
+        return;
       default:
         writeLedger(this.session, write);
     }
@@ -152,8 +161,9 @@ export class BatchWriter {
   #insertJob(job: JobRecord): void {
     const info = this.session.run(
       `INSERT INTO jobs (id, submitter, workload, payload, payload_blob, priority, kernel, files, idempotency_key,
-         body_hash, created_at, started_at, finished_at, state, round, revision, reason, output, output_blob, stats)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         body_hash, created_at, started_at, finished_at, state, round, revision, reason, output, output_blob, stats,
+         verification, sealed_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       job.id,
       job.submitter,
       job.workload,
@@ -174,6 +184,8 @@ export class BatchWriter {
       job.output,
       job.outputBlob,
       job.stats,
+      job.verification,
+      job.sealedAtMs,
     );
     this.session.rememberJob(job.id, Number(info.lastInsertRowid));
   }
@@ -186,11 +198,12 @@ export class BatchWriter {
     );
     const sets = fields.map((field) => `${patchColumns[field]} = ?`).join(", ");
     this.#changed(this.session.run(`UPDATE jobs SET ${sets} WHERE id = ?`, ...values, id), `job ${id}`);
+    if (patch.state === "completed") writeContributions(this.session, id);
   }
 
   #upsertNode(node: NodeRecord): void {
     this.session.run(
-      "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       node.id,
       node.publicKey,
       node.name,
@@ -200,6 +213,8 @@ export class BatchWriter {
       node.acceptedSlices,
       node.rejectedSlices,
       node.coreSeconds,
+      node.trust,
+      node.taintedAtMs,
     );
   }
 

@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beliefConformance } from "./belief-conformance.ts";
 import { type Opened, storeConformance } from "./conformance.ts";
 import { openDatabase } from "./driver.ts";
 import { aJob, aNode, errorCode, insertJob } from "./fixtures.ts";
@@ -21,6 +22,7 @@ const make = async (): Promise<Opened> => {
 };
 storeConformance("SQLite", make);
 ledgerConformance("SQLite", make);
+beliefConformance("SQLite", make);
 
 describe("SQLite alone", () => {
   let folder: string;
@@ -71,6 +73,10 @@ describe("SQLite alone", () => {
     const database = openDatabase(file);
     database.exec("DROP TABLE postings; DROP TABLE volunteers; DROP TABLE receipts");
     database.exec("ALTER TABLE results DROP COLUMN root; INSERT INTO names VALUES (1, 'n')");
+    database.exec("DROP INDEX nodes_tainted; DROP INDEX jobs_unsealed; DROP TABLE contributions; DROP TABLE audits");
+    database.exec("DROP TABLE documents");
+    database.exec("ALTER TABLE nodes DROP COLUMN trust; ALTER TABLE nodes DROP COLUMN tainted_at");
+    database.exec("ALTER TABLE jobs DROP COLUMN verification; ALTER TABLE jobs DROP COLUMN sealed_at");
     database.exec(
       "INSERT INTO jobs SELECT 1, 'j', 's', 'w', '{}', NULL, 5, 'k', '{}', NULL, NULL, 0, NULL, NULL, 'queued', 0, 0, NULL, NULL, NULL, NULL",
     );

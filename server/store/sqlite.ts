@@ -11,9 +11,11 @@ import {
   type ResultRecord,
   type RoundRecord,
   type Snapshot,
+  type SnapshotJob,
   type Store,
   StoreError,
   type StoreErrorCode,
+  type Taint,
   type Write,
 } from "./store.ts";
 
@@ -42,6 +44,7 @@ export class SqliteStore implements Store {
     creditSums: (...args) => this.#call("creditSums", ...args) as ReturnType<LedgerReader["creditSums"]>,
     postings: (...args) => this.#call("postings", ...args) as ReturnType<LedgerReader["postings"]>,
     volunteers: () => this.#call("volunteers") as ReturnType<LedgerReader["volunteers"]>,
+    audits: (...args) => this.#call("audits", ...args) as ReturnType<LedgerReader["audits"]>,
     lastReceipt: () => this.#call("lastReceipt") as ReturnType<LedgerReader["lastReceipt"]>,
     receiptOf: (job) => this.#call("receiptOf", job) as ReturnType<LedgerReader["receiptOf"]>,
     receipts: (...args) => this.#call("receipts", ...args) as ReturnType<LedgerReader["receipts"]>,
@@ -109,6 +112,18 @@ export class SqliteStore implements Store {
 
   documents(room: string): Promise<{ key: string; value: string }[]> {
     return this.#call("documents", room) as Promise<{ key: string; value: string }[]>;
+  }
+
+  tainted(): Promise<Taint[]> {
+    return this.#call("tainted") as Promise<Taint[]>;
+  }
+
+  jobAt(id: string, round: number): Promise<SnapshotJob | null> {
+    return this.#call("jobAt", id, round) as Promise<SnapshotJob | null>;
+  }
+
+  sealable(beforeMs: number, limit: number): Promise<string[]> {
+    return this.#call("sealable", beforeMs, limit) as Promise<string[]>;
   }
 
   async close(): Promise<void> {

@@ -32,6 +32,10 @@ export interface JobRecord {
   /** JSON text of the output, or the hash of a blob with it. */
   output: string | null;
   outputBlob: string | null;
+  /** How its results are believed, as JSON; null for a job from before submitters could say. */
+  verification: string | null;
+  /** From then on nothing of it is taken back. */
+  sealedAtMs: number | null;
   /** Counters at the end (core `JobStats` as JSON), so that a finished job's page needs no replay. */
   stats: string | null;
 }
@@ -97,6 +101,10 @@ export interface NodeRecord {
   acceptedSlices: number;
   rejectedSlices: number;
   coreSeconds: number;
+  /** What the core knows of the identity, as JSON; empty while there is nothing. */
+  trust: string;
+  /** What it answered until then is not believed; null while it was never proven wrong. */
+  taintedAtMs: number | null;
 }
 
 export interface KeyRecord {
@@ -118,6 +126,16 @@ export type Write =
   /** Conditional on the extents under lo..hi still carrying `epoch`; otherwise the batch fails as fenced. */
   | { type: "result.insert"; result: ResultRecord; partials: Uint8Array; epoch: number }
   | { type: "result.verdict"; id: number; standing: Standing; verdict: string }
+  /** Provisional results that stand for good. */
+  | { type: "results.confirm"; ids: readonly number[]; verdict: string }
+  /**
+   * A job that had ended, or was in a later round, is open again in `round`: later rounds and what they hold are
+   * retracted, and its extents are this coordinator's.
+   */
+  | { type: "job.reopen"; id: string; round: number; revision: number; owner: string; epoch: number }
+  /** What stands in a completed job stands for ever. */
+  | { type: "job.seal"; id: string; atMs: number }
+  | { type: "node.trust"; id: string; trust: string; taintedAtMs: number | null }
   | { type: "node.upsert"; node: NodeRecord }
   | { type: "key.upsert"; key: KeyRecord }
   /** Replaces the document, or removes it where `value` is null. */
@@ -143,6 +161,21 @@ export class StoreError extends Error {
   }
 }
 
+/** An open job, as a coordinator takes it up. */
+export interface SnapshotJob {
+  job: JobRecord;
+  rounds: RoundRecord[];
+  extents: ExtentRecord[];
+  /** Results of the asked-for round, by default the current one, in id order. */
+  results: ResultRecord[];
+}
+
+/** Where results of a node that was proven wrong stand: the earliest round of each job. */
+export interface Taint {
+  job: string;
+  round: number;
+}
+
 /** What a coordinator needs to go on after a restart. */
 export interface Snapshot {
   /** Raised by every `open`; extents of open jobs were adopted under it. */
@@ -150,13 +183,7 @@ export interface Snapshot {
   /** Highest id of a result or of other work so far. */
   lastResultId: number;
   /** Jobs that have not ended, in order of creation, with their rounds, extents and results. */
-  jobs: {
-    job: JobRecord;
-    rounds: RoundRecord[];
-    extents: ExtentRecord[];
-    /** Results of the current round in id order. */
-    results: ResultRecord[];
-  }[];
+  jobs: SnapshotJob[];
   nodes: NodeRecord[];
   keys: KeyRecord[];
   counts: Record<JobState, number>;
@@ -192,5 +219,11 @@ export interface Store {
   partials(ids: readonly number[]): Promise<Uint8Array[]>;
   /** Small texts that are read as a whole, by room: what the autoscaler keeps. In order of their keys. */
   documents(room: string): Promise<{ key: string; value: string }[]>;
+  /** Completed jobs that are not sealed, and open ones past the round, that rest on what is not believed any more. */
+  tainted(): Promise<Taint[]>;
+  /** A job with the results of one of its rounds. */
+  jobAt(id: string, round: number): Promise<SnapshotJob | null>;
+  /** Completed jobs that ended before then and are not sealed, the oldest first. */
+  sealable(beforeMs: number, limit: number): Promise<string[]>;
   close(): Promise<void>;
 }

@@ -1,7 +1,17 @@
 /** Views as a real grid would give them, for the fake one. */
 import { z } from "zod";
-import type { JobView, NetworkStatus, NodeView, WorkloadType } from "../../protocol/rest.ts";
+import type { CostView, JobView, NetworkStatus, NodeView, WorkloadType } from "../../protocol/rest.ts";
 import type { SubmitRequest } from "./grid.ts";
+
+const noCost = (): CostView => ({
+  computed: 0,
+  accepted: 0,
+  audit: 0,
+  replica: 0,
+  speculation: 0,
+  waste: 0,
+  overhead: null,
+});
 
 export const fakeTypes: WorkloadType[] = [
   {
@@ -11,6 +21,11 @@ export const fakeTypes: WorkloadType[] = [
     family: { id: "simulation", title: "Simulation", summary: "Science by sampling.", opt_in: false },
     payload_schema: z.toJSONSchema(z.object({ iterations: z.number().int().min(1).default(1000) })),
     examples: [{ title: "Pi, it's simple", payload: { iterations: 1000, note: "it's" } }],
+    verification: {
+      methods: ["exact"],
+      audit: { default: 0.1, min: 0.05, max: 1 },
+      redundancy: { default: 1, min: 1, max: 3 },
+    },
     kernel: "0".repeat(64),
     files: { "wasm-simd": { sha256: "0".repeat(64), bytes: 1 } },
     backends: ["wasm", "webgpu"],
@@ -32,6 +47,7 @@ export function fakeJob(id: string, request: SubmitRequest): JobView {
       tasks: 1000,
       grains: 10,
       grains_accepted: 0,
+      grains_provisional: 0,
       grains_candidate: 0,
       grains_leased: 0,
       slices_accepted: 0,
@@ -51,6 +67,13 @@ export function fakeJob(id: string, request: SubmitRequest): JobView {
       audited_results: 0,
       own_results: 0,
       certified_results: 0,
+      provisional_results: 0,
+      retracted_results: 0,
+      standing: null,
+      audit: 0.1,
+      redundancy: 1,
+      error_bound: null,
+      cost: noCost(),
       overhead: null,
     },
     reasons: [{ code: "no_nodes", message: "No node is connected." }],
@@ -79,6 +102,8 @@ export function fakeNode(id: string, changes: Partial<NodeView> = {}): NodeView 
     leases: [],
     accepted_slices: 0,
     rejected_slices: 0,
+    trust: "own",
+    audits_passed: 0,
     core_seconds: 0,
     connected_at: "2026-01-01T00:00:00.000Z",
     last_seen: "2026-01-01T00:00:00.000Z",
@@ -115,6 +140,7 @@ export function fakeStatus(nodes: NodeView[], jobs: JobView[]): NetworkStatus {
       accepted_grains: 0,
       core_seconds_per_second: 0,
     },
+    trust: { cost: noCost(), banned_nodes: 0, quarantined: [] },
     nodes,
   };
 }

@@ -11,6 +11,7 @@ import type {
   NetworkStatus,
   NodeView,
   Reason,
+  VerificationRequest,
   WorkloadType,
 } from "../../protocol/rest.ts";
 import type { Blobs } from "../blobs/blobs.ts";
@@ -68,6 +69,8 @@ export interface SubmitRequest {
   payload: unknown;
   /** 1 to 10. */
   priority: number;
+  /** As the submitter asks to have results believed; the workload's defaults without it. */
+  verification?: VerificationRequest | undefined;
   /** Key id, or "local" (keyless loopback), or "operator". */
   submitter: string;
   /** Scoped to the submitter. */

@@ -51,6 +51,8 @@ export class AttackNode {
   readonly jobs = new Map<string, JobDescription>();
   /** Every result of an honest node, for replays. */
   readonly sent: ResultMessage[] = [];
+  /** While true, one hit too many in every grain. */
+  lying = false;
   readonly session: string = randomUUID();
   socket!: WebSocket;
   /** Time from the first packet until the other side closed. */
@@ -167,7 +169,9 @@ export class AttackNode {
     const payload = parse(job.payload.inline);
     const partials: Uint8Array[] = [];
     for (let grain = lo; grain < hi; grain++) {
-      partials.push(encodeTally(payload, referenceTally(payload, ...grainTasks(job, grain))));
+      const tally = referenceTally(payload, ...grainTasks(job, grain));
+      if (this.lying) tally.hits = tally.hits > 0n ? tally.hits - 1n : 1n;
+      partials.push(encodeTally(payload, tally));
     }
     return this.sign({
       type: "result",

@@ -4,7 +4,7 @@ import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
-import type { JobView } from "../../protocol/rest.ts";
+import type { JobView, NodeView, VerificationRequest } from "../../protocol/rest.ts";
 import { slowPi } from "../chaos/oracle.ts";
 import { CoordinatorProgram, until } from "../chaos/processes.ts";
 import { readRecord } from "../chaos/record.ts";
@@ -71,9 +71,9 @@ export class AttackedGrid {
   }
 
   /** Submits a job that no other test has; returns its id and what it must come to. */
-  async submit(iterations = dartsOfAJob): Promise<SubmittedJob> {
+  async submit(iterations = dartsOfAJob, verification?: VerificationRequest): Promise<SubmittedJob> {
     const payload = { iterations, seed: this.#seed++, samples: Math.max(dartsOfABatch, iterations / 2 ** 30) };
-    const body = { workload_type: "monte_carlo", payload };
+    const body = { workload_type: "monte_carlo", payload, ...(verification ? { verification } : {}) };
     const answer = await this.ask("/api/v1.2/workload/submit", {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -88,6 +88,11 @@ export class AttackedGrid {
     const answer = await this.ask(`/api/v1.2/workload/${id}`);
     if (!answer.ok) throw new Error(`the job answered ${answer.status}: ${await answer.text()}`);
     return (await answer.json()) as JobView;
+  }
+
+  async nodeView(id: string): Promise<NodeView | undefined> {
+    const answer = await this.ask("/api/v1.2/nodes");
+    return ((await answer.json()) as { nodes: NodeView[] }).nodes.find(({ node_id }) => node_id === id);
   }
 
   cancel(id: string): Promise<Response> {

@@ -180,7 +180,7 @@ export function visitsOf(name: string, start: () => Promise<OtherBrowser>): void
       });
       await browser.goto("about:blank");
       const leftMs = performance.now();
-      await until(async () => (await held()) === 0, 2_000);
+      await until(async () => (await held()) === 0, 6_000);
       console.log(`${name}: freed ${Math.round(performance.now() - leftMs)} ms after the page was left`);
 
       // Back again, as it was or loaded anew: nothing runs before its owner says so.

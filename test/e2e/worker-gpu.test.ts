@@ -51,7 +51,9 @@ it.skipIf(reason !== null)(
     const node = await new WorkerNode({ ...options, allowSoftwareGpu: true }).start();
     await until("the GPU's grains are handed in", () => partials.size === 4, 60_000);
     expect(coordinator.of("hello")[0]).toMatchObject({
-      capabilities: { gpu: { software: true, vramBytes: null } },
+      capabilities: {
+        gpu: { software: true, vramBytes: null, determinismClass: expect.stringMatching(/^[0-9a-f]{16}$/) },
+      },
       preferences: { slots: { wasm: 1, webgpu: 1 } },
     });
     // π is counted in integers, so the shader's tallies are the WASM kernel's.

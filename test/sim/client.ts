@@ -1,7 +1,7 @@
 /** Submitters, seen from outside: what they were promised, and what the record holds of it in the end. */
 import { unpackPartials } from "../../protocol/partials.ts";
 import { type ToyPayload, toyDefaults, toyHost, toyOracle, toyPartial } from "../../server/core/fixtures.ts";
-import { newJob } from "../../server/core/harness.ts";
+import { newJob, tested } from "../../server/core/harness.ts";
 import type { RecordedJob } from "./record.ts";
 import type { World } from "./world.ts";
 
@@ -24,6 +24,12 @@ export class SimClient {
     this.told.add(job);
   }
 
+  /** The end that was told is none. */
+  retracted(job: string): void {
+    if (this.world.record.jobs.get(job)?.end) throw new Error(`job ${job} is retracted and has ended`);
+    this.told.delete(job);
+  }
+
   submitOne(): void {
     const { random, coordinator } = this.world;
     const kind = random.next();
@@ -44,7 +50,10 @@ export class SimClient {
     else if (turn < 0.4) payload.enoughGrains = random.int(1, grains);
     const id = `j${++this.submitted}`;
     const submitter = `s${random.int(1, 4)}`;
-    const seed = { submitter, priority: random.int(1, 10), hasCheck: certificate !== "none" };
+    const redundancy = random.chance(0.25) ? random.int(2, 3) : 1;
+    if (redundancy > 1) this.world.count("job with replicas");
+    const verification = { ...tested, redundancy };
+    const seed = { submitter, priority: random.int(1, 10), hasCheck: certificate !== "none", verification };
     coordinator.submit(newJob(id, payload, seed));
     this.world.count(
       `job: ${payload.output}, ${certificate}, rounds ${payload.rounds}${payload.enoughGrains ? ", enough" : ""}`,

@@ -7,7 +7,8 @@ import { checkState } from "../../server/core/check.ts";
 import type { CoreEvent, CorePorts, Effect, NewJob } from "../../server/core/events.ts";
 import { type step as coreStep, createState } from "../../server/core/grid.ts";
 import { restoreJob } from "../../server/core/restore.ts";
-import type { CoreState } from "../../server/core/state.ts";
+import type { CoreState, Job } from "../../server/core/state.ts";
+import { restoreTrust } from "../../server/core/trust.ts";
 import { SimJudge } from "./judge.ts";
 import type { Connection } from "./network.ts";
 import type { Pending } from "./record.ts";
@@ -53,6 +54,10 @@ export class SimCoordinator {
     const life = ++this.#life;
     this.state = createState(world.config, ++world.record.epoch);
     this.state.nextResult = world.record.lastResult + 1;
+    restoreTrust(
+      this.state,
+      [...world.record.trust.values()].map((trust) => structuredClone(trust)),
+    );
     this.judge = new SimJudge(
       world,
       (id) => this.state.jobs.get(id),
@@ -64,6 +69,7 @@ export class SimCoordinator {
     this.#inFlight = null;
     this.up = true;
     for (const stored of world.record.open()) this.#restore(stored, life);
+    this.#reopen(life);
     const tick = () => {
       if (life !== this.#life) return;
       this.dispatch({ type: "tick" });
@@ -73,10 +79,33 @@ export class SimCoordinator {
   }
 
   #restore(stored: Parameters<typeof restoreJob>[1], life: number): void {
-    const { timeline, random, record } = this.world;
+    const { timeline } = this.world;
     this.#seeds.set(stored.seed.id, stored.seed);
     const job = restoreJob(this.state, stored, timeline.now);
     checkState(this.state);
+    this.#bring(job, life);
+  }
+
+  /** What the record says is tainted is opened again, as the shell does it: some time after the proof is durable. */
+  #reopen(life: number): void {
+    const { timeline, random, record } = this.world;
+    timeline.after(random.log(1, 100), () => {
+      if (life !== this.#life) return;
+      for (const stored of record.tainted()) {
+        const { id } = stored.seed;
+        const before = this.state.jobs.get(id);
+        timeline.after(random.log(1, 50), () => {
+          if (life !== this.#life) return;
+          this.dispatch({ type: "reopen", stored });
+          const job = this.state.jobs.get(id);
+          if (job && job !== before) this.#bring(job, life);
+        });
+      }
+    });
+  }
+
+  #bring(job: Job, life: number): void {
+    const { timeline, random, record } = this.world;
     const ids = [...job.results.values()]
       .filter((result) => job.judged || result.standing === "candidate")
       .map((result) => result.id);
@@ -214,6 +243,7 @@ export class SimCoordinator {
       case "lease": {
         const { id, ticket, job, round, lo, hi, backend, audit, speculative } = effect.lease;
         if (audit !== null) this.#audits.add(id);
+        if (effect.lease.replica) this.world.count("replica leased");
         if (speculative) this.world.count("copy of last grains");
         const message = { type: "lease" as const, lease: id, ticket, job, round, lo, hi, backend };
         this.#connections.get(effect.connection)?.down({ ...message, deadlineMs: effect.deadlineMs });
@@ -233,6 +263,7 @@ export class SimCoordinator {
         if (!connection) return;
         this.#connections.delete(effect.connection);
         const { code, message, remedy, retryMs } = effect;
+        if (code === "banned") connection.node.banned = true;
         if (code === "silent") this.world.count("told silent");
         if (code === "already_here") this.world.count("told already here");
         connection.down({ type: "refuse", code, message, remedy, retryMs });
@@ -241,6 +272,22 @@ export class SimCoordinator {
       }
       case "judge":
         this.judge.request(effect.request);
+        return;
+      case "bring": {
+        const { job, result } = effect;
+        const life = this.#life;
+        const { partials } = this.world.record.results.get(result) as { partials: Uint8Array };
+        this.world.timeline.after(this.world.random.log(1, 50), () => {
+          if (life === this.#life) this.dispatch({ type: "brought", job, result, partials });
+        });
+        return;
+      }
+      case "tainted":
+        this.#reopen(this.#life);
+        return;
+      case "retracted":
+        this.world.count("job reopened");
+        this.world.client.retracted(effect.job);
         return;
       case "accepted":
         this.world.client.accepted(effect.job);
@@ -251,6 +298,10 @@ export class SimCoordinator {
       case "note":
         if (effect.code === "lease_expired") this.world.count("lease expired");
         if (effect.code === "result_rejected") this.world.count("result rejected");
+        if (effect.code === "node_banned") {
+          this.world.count("node banned");
+          this.world.banned(effect.node as string);
+        }
         return;
       default:
         effect satisfies never;

@@ -4,11 +4,13 @@ import type { HeldLease, LeaseMessage } from "../../protocol/messages.ts";
 export interface NodeTraits {
   id: string;
   own: boolean;
+  network: string;
   /** Core-seconds per second of a slot. */
   speed: number;
   slots: number;
   latencyMs: number;
   readerMs: number;
+  liar: boolean;
   /** Probability that a result is wrong in all its grains; or, of `partly`, that any one grain is. */
   lies: number;
   partly: number;

@@ -32,11 +32,9 @@ export class SimJudge {
     room.answeredAt = Math.max(this.world.timeline.now + this.world.random.log(1, 200), room.answeredAt);
     this.world.timeline.at(room.answeredAt, () => {
       if (answer.type === "finished") {
-        const { job, round, output } = answer;
-        this.answer({ type: "finished", job, round, output, outputBlob: null });
+        this.answer({ ...answer, outputBlob: null });
       } else if (answer.type === "next") {
-        const { job, round, next } = answer;
-        this.answer({ type: "next", job, round, next, input: null });
+        this.answer({ ...answer, input: null });
       } else this.answer(answer);
     });
   }

@@ -1,17 +1,23 @@
-/** Long runs on demand: `node --import tsx test/sim/main.ts --seeds 2000 [--from 1] [--seed 7]`. */
+/** Long runs on demand: `npm run sim -- [--scenario faults|sabotage] [--seed 7] ...`; each scenario names its options. */
 import { parseArgs } from "node:util";
-import { explore, report } from "./explore.ts";
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: "string", default: "200" },
-    from: { type: "string", default: "1" },
-    seed: { type: "string" },
-  },
+const scenarios: Record<string, () => Promise<{ main(args: string[]): Promise<void> }>> = {
+  faults: () => import("./faults.ts"),
+  sabotage: () => import("./sabotage/table.ts"),
+};
+
+const { values, tokens } = parseArgs({
+  options: { scenario: { type: "string", default: "faults" } },
+  strict: false,
+  tokens: true,
 });
-const from = Number(values.seed ?? values.from);
-const count = values.seed === undefined ? Number(values.seeds) : 1;
-const started = performance.now();
-const found = explore(Array.from({ length: count }, (_, index) => from + index));
-console.log(report(found));
-console.log(`${((performance.now() - started) / 1_000).toFixed(1)} s`);
+const scenario = scenarios[String(values.scenario)];
+if (!scenario) {
+  console.error(`There is no scenario ${values.scenario}. Scenarios: ${Object.keys(scenarios).join(", ")}.`);
+  process.exitCode = 2;
+} else {
+  const own = tokens.find((token) => token.kind === "option" && token.name === "scenario");
+  const args = process.argv.slice(2);
+  if (own) args.splice(own.index, own.kind === "option" && own.inlineValue === false ? 2 : 1);
+  await (await scenario()).main(args);
+}

@@ -7,6 +7,8 @@ export interface Ends {
   /** At the node. */
   received(message: CoordinatorMessage): void;
   closed(): void;
+  /** Told that its identity is banned. */
+  banned: boolean;
   /** A result that was sent and not acknowledged yet. */
   sent(seq: number): ResultMessage | undefined;
 }

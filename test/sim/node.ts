@@ -14,6 +14,8 @@ export class SimNode implements Ends {
   liedResults = 0;
   welcomed = false;
   alive = true;
+  /** Told so; it does not come back. */
+  banned = false;
   #session = 0;
   #seq = 0;
   /** What is scheduled for an earlier life does not happen. */
@@ -39,7 +41,7 @@ export class SimNode implements Ends {
   }
 
   connect(): void {
-    if (!this.alive || this.connection) return;
+    if (!this.alive || this.connection || this.banned) return;
     const { world, traits } = this;
     const connection = world.connect(this, traits.latencyMs, traits.readerMs);
     this.connection = connection;
@@ -51,6 +53,8 @@ export class SimNode implements Ends {
       world.coordinator.hello(connection, {
         node: traits.id,
         own: traits.own,
+        // Several share a network, so that some may not compute what others did.
+        network: traits.network,
         session: `${traits.id}#${this.#session}`,
         capabilities,
         preferences: preferences(traits.slots),

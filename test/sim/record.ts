@@ -2,6 +2,8 @@
 import type { CoreWrite, NewJob } from "../../server/core/events.ts";
 import type { StoredJob } from "../../server/core/restore.ts";
 import type { JobStats } from "../../server/core/state.ts";
+import { assertTransition } from "../../server/core/transitions.ts";
+import type { TrustRecord } from "../../server/core/trust.ts";
 
 export interface RecordedResult {
   id: number;
@@ -12,7 +14,7 @@ export interface RecordedResult {
   node: string;
   own: boolean;
   lease: string;
-  standing: "candidate" | "confirmed" | "rejected";
+  standing: "candidate" | "provisional" | "confirmed" | "rejected" | "retracted";
   verdict: string;
   partials: Uint8Array;
   computeMs: number;
@@ -22,6 +24,7 @@ export interface RecordedResult {
 export interface RecordedJob {
   seed: NewJob;
   createdAtMs: number;
+  revision: number;
   rounds: { round: number; tasks: number; grainTasks: number; input: string | null; claimed: number }[];
   results: RecordedResult[];
   end: { state: "completed" | "failed" | "cancelled"; reason: string; output: string | null; stats: JobStats } | null;
@@ -33,6 +36,7 @@ export type Pending = { write: CoreWrite; seed: NewJob | null; atMs: number };
 export class Record {
   readonly jobs = new Map<string, RecordedJob>();
   readonly results = new Map<number, RecordedResult>();
+  readonly trust = new Map<string, TrustRecord>();
   epoch = 0;
   lastResult = 0;
 
@@ -49,7 +53,14 @@ export class Record {
         return;
       case "job.insert":
         if (this.jobs.has(write.job)) throw new Error(`record: job ${write.job} is inserted twice`);
-        this.jobs.set(write.job, { seed: seed as NewJob, createdAtMs: atMs, rounds: [], results: [], end: null });
+        this.jobs.set(write.job, {
+          seed: seed as NewJob,
+          createdAtMs: atMs,
+          revision: 1,
+          rounds: [],
+          results: [],
+          end: null,
+        });
         return;
       case "round.insert": {
         const { rounds } = this.#job(write.job);
@@ -69,9 +80,36 @@ export class Record {
         return;
       case "result.verdict": {
         const result = this.results.get(write.id);
-        if (result?.standing !== "candidate") throw new Error(`record: verdict on a ${result?.standing} result`);
+        if (!result) throw new Error(`record: verdict on result ${write.id}, which is not there`);
+        assertTransition("standing", result.standing, write.standing, `result ${write.id} in the record`);
         result.standing = write.standing;
         result.verdict = write.verdict;
+        return;
+      }
+      case "results.confirm":
+        for (const id of write.ids) {
+          const result = this.results.get(id);
+          if (result?.standing !== "provisional")
+            throw new Error(`record: result ${id}, ${result?.standing}, confirmed`);
+          result.standing = "confirmed";
+          result.verdict = write.verdict;
+        }
+        return;
+      case "audit.done":
+        if (!this.results.has(write.result)) throw new Error(`record: an audit of result ${write.result}, not there`);
+        return;
+      case "node.trust":
+        this.trust.set(write.trust.node, structuredClone(write.trust));
+        return;
+      case "job.reopen": {
+        const job = this.jobs.get(write.job);
+        if (!job) throw new Error(`record: job ${write.job} was never inserted`);
+        job.end = null;
+        job.revision = write.revision;
+        job.rounds = job.rounds.slice(0, write.round + 1);
+        for (const result of job.results) {
+          if (result.round > write.round && result.standing !== "rejected") result.standing = "retracted";
+        }
         return;
       }
       case "job.ended": {
@@ -112,22 +150,47 @@ export class Record {
       if (job.end) continue;
       const round = job.rounds.at(-1);
       if (!round) throw new Error(`record: job ${job.seed.id} has no round`);
-      const results = job.results.flatMap((result) =>
-        result.round === round.round && result.standing !== "rejected"
-          ? [{ ...result, standing: result.standing, backend: "wasm" as const }]
-          : [],
-      );
-      const { seed, createdAtMs } = job;
-      found.push({ seed, createdAtMs, revision: 1, round, claimed: round.claimed, results });
+      found.push(this.#storedAt(job, round));
     }
     return found;
+  }
+
+  #storedAt(job: RecordedJob, round: RecordedJob["rounds"][number]): StoredJob {
+    const results = job.results.flatMap((result) => {
+      const { standing } = result;
+      if (result.round !== round.round || standing === "rejected" || standing === "retracted") return [];
+      return [{ ...result, standing, backend: "wasm" as const }];
+    });
+    const { seed, createdAtMs, revision } = job;
+    return { seed, createdAtMs, revision, round, claimed: round.claimed, results };
+  }
+
+  /** Completed jobs, and finished rounds of open ones, that rest on a node that was proven wrong; from where on. */
+  tainted(): StoredJob[] {
+    const found: StoredJob[] = [];
+    for (const job of this.jobs.values()) {
+      if (job.end && job.end.state !== "completed") continue;
+      const current = job.end ? Number.POSITIVE_INFINITY : job.rounds.length - 1;
+      const round = job.rounds.find(
+        ({ round: number }) =>
+          number < current && job.results.some((result) => result.round === number && this.#isTainted(result)),
+      );
+      if (round) found.push(this.#storedAt(job, round));
+    }
+    return found;
+  }
+
+  #isTainted({ node, own, standing, verdict, atMs }: RecordedResult): boolean {
+    const taintedAtMs = this.trust.get(node)?.taintedAtMs ?? null;
+    const counts = standing === "provisional" || standing === "confirmed";
+    return !own && counts && verdict !== "certificate" && taintedAtMs !== null && atMs <= taintedAtMs;
   }
 
   /** Which durable result stands for each grain of a round, in commit order. `null`: none does. */
   standing(job: RecordedJob, round: number, only: "confirmed" | "kept"): (RecordedResult | null)[] {
     const grains: (RecordedResult | null)[] = Array(job.rounds[round]?.tasks ?? 0).fill(null);
     for (const result of job.results) {
-      if (result.round !== round || result.standing === "rejected") continue;
+      if (result.round !== round || result.standing === "rejected" || result.standing === "retracted") continue;
       if (only === "confirmed" && result.standing !== "confirmed") continue;
       for (let grain = result.lo; grain < result.hi; grain++) grains[grain] ??= result;
     }

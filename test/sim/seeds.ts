@@ -16,6 +16,7 @@ export const mustHappen = [
   "forged result refused",
   "grain failed",
   "job cancelled",
+  "job with replicas",
   "lease expired",
   "lease resumed",
   "message overtaken",

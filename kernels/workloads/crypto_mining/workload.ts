@@ -1,5 +1,5 @@
 /** SHA-256d block-header search, as proof-of-work mining does it. */
-import { type Belief, defineWorkload } from "../../contract.ts";
+import { type Belief, defaultPlan, defineWorkload } from "../../contract.ts";
 import { gpu } from "./gpu.ts";
 import type { SearchResult } from "./host.ts";
 import { decodePartial, paramsOf } from "./layout.ts";
@@ -82,6 +82,7 @@ export default defineWorkload<MiningPayload, NonceRange, SearchResult>({
   },
   opsPerCoreSecond: HASHES_PER_CORE_SECOND,
   belief: () => belief,
+  beliefPlan: { ...defaultPlan, methods: ["certificate", "exact"] },
   params: paramsOf,
   calibration: { header: GENESIS, nonces: 2 ** 17 },
   gpu,

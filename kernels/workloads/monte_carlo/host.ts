@@ -38,6 +38,7 @@ export default defineHost<MonteCarloPayload, Tally, MonteCarloResult>({
     sum: a.sum + b.sum,
     squares: a.squares + b.squares,
   }),
+  counts: (_payload, { paths, hits }) => ({ trials: Number(paths), successes: Number(hits) }),
   enough: reached,
   preview: (payload, tally) => ({ ...estimateOf(payload, tally), iterations: Number(tally.paths) }),
   finish(payload, tally) {

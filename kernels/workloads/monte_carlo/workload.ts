@@ -1,5 +1,5 @@
 /** Monte Carlo estimates from counter-based random streams: pi, European and Asian options. */
-import { type Belief, defineWorkload } from "../../contract.ts";
+import { type Belief, defaultPlan, defineWorkload } from "../../contract.ts";
 import { difference, disagreement, gpuSuits } from "./belief.ts";
 import { estimateOf } from "./estimate.ts";
 import { gpu } from "./gpu.ts";
@@ -95,6 +95,7 @@ export default defineWorkload<MonteCarloPayload, Batch, MonteCarloResult>({
     if (modelOf(payload) === "pi" || (a !== "webgpu" && b !== "webgpu")) return exact;
     return { kind: "tolerance", certificate: "none", disagreement: (x, y) => disagreement(payload, x, y) };
   },
+  beliefPlan: { ...defaultPlan, methods: ["exact", "tolerance", "statistical"] },
   params: wasmParams,
   calibration: { iterations: 25_000_000, samples: 25_000_000 },
   gpu,

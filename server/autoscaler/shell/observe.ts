@@ -34,7 +34,7 @@ export function gridFacts(state: CoreState, allowance: Allowance): GridFacts {
     spent += job.stats.spentComputeMs;
     accepted += job.stats.acceptedComputeMs;
     if (job.phase !== "queued" && job.phase !== "running") continue;
-    const grains = Math.max(0, job.grains - job.confirmedGrains - job.candidateGrains);
+    const grains = Math.max(0, job.grains - job.confirmedGrains - job.provisionalGrains - job.candidateGrains);
     const left = grains * job.grainCoreSeconds;
     if (job.terms.supply !== "paid") {
       free += left;

@@ -297,6 +297,7 @@ function jobOf(id: string, coreSeconds: number, terms: Partial<Job["terms"]>, no
     grainCoreSeconds: 1,
     confirmedGrains: 0,
     candidateGrains: 0,
+    provisionalGrains: 0,
     backends: ["wasm"],
     memoryBytes: giB,
     engines: [],

@@ -23,7 +23,7 @@ function jobEventsRoute({ api, grid, access, sse }: RouteDeps): void {
       tag: "Streams",
       summary: "A job's events as they happen (SSE)",
       description:
-        "`state`, `progress` and `partial`, each numbered. Resumes after `Last-Event-ID`; closes with the job's last " +
+        "`state`, `progress`, `partial` and `retracted`, each numbered. Resumes after `Last-Event-ID`; closes with the job's last " +
         "`state`. Whoever has seen that gets 204, at which a browser stops reconnecting.",
       scope: "read",
       headers: { "Last-Event-ID": "Number of the last event seen." },

@@ -76,6 +76,7 @@ function submitRoute(deps: RouteDeps): void {
         workload: value.workload_type,
         payload: value.payload === undefined ? {} : value.payload,
         priority: value.priority,
+        verification: value.verification,
         submitter: caller.id ?? "anonymous",
         idempotencyKey,
         bodyHash: sha256(bytes).toString("hex"),
