@@ -20,6 +20,9 @@ export interface WorkerFlags {
   port: number | null;
   json: boolean;
   withParent: boolean;
+  /** Seconds after which the worker ends, and without a coordinator; null: never. */
+  endAfter: number | null;
+  endIfSilent: number | null;
   allowSoftwareGpu: boolean;
 }
 
@@ -46,6 +49,8 @@ const flags = {
   port: { type: "string", help: "Serve this worker's own GET /health on this port (QUEZTL_PORT)" },
   json: { type: "boolean", help: "Log as JSON lines" },
   "with-parent": { type: "boolean", help: "Stop when standard input ends, as the coordinator's own worker does" },
+  "end-after": { type: "string", help: "End after so many seconds: the lifetime of a rented machine" },
+  "end-if-silent": { type: "string", help: "End after so many seconds without the coordinator" },
   /** For tests: a software adapter counts as a GPU. */
   "allow-software-gpu": { type: "boolean", help: "" },
   help: { type: "boolean", short: "h", help: "Show this" },
@@ -60,6 +65,8 @@ const valueNames: Record<string, string> = {
   data: "DIR",
   "engines-dir": "DIR",
   port: "N",
+  "end-after": "S",
+  "end-if-silent": "S",
 };
 
 export function usage(): string {
@@ -106,6 +113,8 @@ export function flagsOf(argv: readonly string[], env: NodeJS.ProcessEnv): Worker
     port: port === undefined ? null : integer(port, "--port / QUEZTL_PORT", 0, 65_535),
     json: values.json === true,
     withParent,
+    endAfter: seconds(values["end-after"], "--end-after"),
+    endIfSilent: seconds(values["end-if-silent"], "--end-if-silent"),
     allowSoftwareGpu: values["allow-software-gpu"] === true,
   };
 }
@@ -125,6 +134,9 @@ function address(text: string): string {
   }
   return url.href;
 }
+
+const seconds = (text: string | undefined, name: string): number | null =>
+  text === undefined ? null : integer(text, name, 1, 10_000_000);
 
 function integer(text: string, name: string, least: number, most: number): number {
   const value = Number(text);

@@ -8,6 +8,7 @@ import { serveHealth } from "./health.ts";
 import { installWebGpu } from "./install.ts";
 import { WorkerNode } from "./node.ts";
 import { currentRole } from "./roles.ts";
+import { Watchdog } from "./watchdog.ts";
 
 /** Set by the bundler; from source there is no build to name. */
 declare const __QUEZTL_VERSION__: string | undefined;
@@ -32,6 +33,7 @@ async function main(): Promise<void> {
   stopOnSignals(node, log);
   if (flags.withParent) stopWithParent(node);
   await node.start();
+  watch(node, flags, log);
   if (flags.port !== null) serveHealth(flags.port, node, log);
   narrate(node, log);
 }
@@ -67,6 +69,29 @@ function stopOnSignals(node: WorkerNode, log: (code: string, message: string) =>
       );
     });
   }
+}
+
+/** A rented machine's worker ends by itself. */
+function watch(
+  node: WorkerNode,
+  flags: { endAfter: number | null; endIfSilent: number | null },
+  log: (code: string, message: string) => void,
+): void {
+  const inMs = (seconds: number | null): number | null => (seconds === null ? null : seconds * 1000);
+  const watchdog = new Watchdog({
+    endAfterMs: inMs(flags.endAfter),
+    endIfSilentMs: inMs(flags.endIfSilent),
+    now: () => performance.now(),
+  });
+  if (flags.endAfter === null && flags.endIfSilent === null) return;
+  const timer = setInterval(() => {
+    const why = watchdog.look(node.view?.phase === "online");
+    if (why === null) return;
+    clearInterval(timer);
+    log(why.code, why.message);
+    const end = why.code === "lifetime" ? node.drain("lifetime") : node.stop("coordinator silent");
+    void end.finally(() => process.exit(0));
+  }, 1_000);
 }
 
 /** The parent holds our standard input open as long as it lives. What is not acknowledged is on disk. */

@@ -32,6 +32,13 @@ export const submitBodySchema = z
     workload_type: z.string().min(1).max(64).describe("A `type` of GET /api/v1.2/workload-types."),
     payload: z.unknown().describe("As that workload type's `payload_schema` says."),
     priority: z.number().int().min(1).max(10).default(5).describe("1 (whenever) to 10 (first)."),
+    supply: z
+      .enum(["volunteers", "paid"])
+      .optional()
+      .describe("`paid`: instances may be launched for it. By default only where they cost nothing."),
+    deadline: z.iso.datetime({ offset: true }).optional().describe("When it should be done."),
+    budget: z.number().positive().max(1e6).optional().describe("Dollars that its instances may cost."),
+    region: z.string().min(1).max(64).optional().describe("Where the work comes from, as `us-east-1` or `Ireland`."),
     verification: verificationRequestSchema.optional(),
   })
   .meta({ id: "SubmitBody" });
@@ -132,6 +139,15 @@ export const jobViewSchema = z
     /** What is known so far: the workload's own preview of the verified part. */
     preview: z.unknown(),
     kernel: z.string(),
+    /** While it is open: who computes it, until when, for how much. */
+    terms: z
+      .object({
+        supply: z.enum(["volunteers", "paid"]),
+        deadline: z.string().nullable(),
+        budget: z.number().nullable(),
+        region: z.string().nullable(),
+      })
+      .optional(),
   })
   .meta({ id: "Job" });
 export type JobView = z.infer<typeof jobViewSchema>;

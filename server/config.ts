@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { newIdentitiesDefault } from "./access/newcomers.ts";
 import type { CoreConfig } from "./core/limits.ts";
 import type { Desk } from "./first-minutes/browser.ts";
+import { readScaleConfig, type ScaleConfig, scaleFlags, scaleVariables } from "./scale-config.ts";
 
 export interface Config {
   host: string;
@@ -30,6 +31,10 @@ export interface Config {
   /** Serve with these files, PEM. */
   tlsFiles: { cert: string; key: string } | null;
   json: boolean;
+  /** Null: no instances are launched. */
+  scale: ScaleConfig | null;
+  /** What processes on this machine are started with. */
+  env: Readonly<Record<string, string | undefined>>;
   /** New identities that may come from one network in an hour. */
   newIdentitiesPerHour: number;
   /** Finished jobs are sealed after so long. */
@@ -96,13 +101,14 @@ const flags = {
     type: "string",
     help: `New volunteers taken from one network in an hour (QUEZTL_NEW_IDENTITIES; default ${newIdentitiesDefault})`,
   },
+  ...scaleFlags,
   json: { type: "boolean", help: "Log as JSON lines" },
   help: { type: "boolean", short: "h", help: "Show this" },
 } as const;
 
 export function usage(): string {
-  const lines = Object.entries(flags).map(([name, { help }]) => `  --${name.padEnd(14)} ${help}`);
-  return `Usage: npm start -- [flags]\n\n${lines.join("\n")}\n\nQUEZTL_MODE=worker runs the native worker instead.`;
+  const lines = Object.entries(flags).map(([name, { help }]) => `  --${name.padEnd(22)} ${help}`);
+  return `Usage: npm start -- [flags]\n\n${lines.join("\n")}\n\n${scaleVariables}\n\nQUEZTL_MODE=worker runs the native worker instead.`;
 }
 
 /** Throws ConfigError that names the flag or variable and the remedy. */
@@ -141,6 +147,10 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
     demoJob: demoJob(values, env, service || publicUrl !== undefined),
     ...tls(values, env),
     json: values.json === true,
+    scale: readScaleConfig(values, env, (message) => {
+      throw new ConfigError(message);
+    }),
+    env,
     sealMs:
       86_400_000 *
       integer(values["seal-days"] ?? env.QUEZTL_SEAL_DAYS ?? "7", "--seal-days / QUEZTL_SEAL_DAYS", 0, 3_650),

@@ -20,6 +20,7 @@ import { Feed } from "./shell/feed.ts";
 import type { CoreLoop } from "./shell/loop.ts";
 import { Nodes } from "./shell/nodes.ts";
 import { orRefusal, type ReadableStore, readable } from "./shell/readable.ts";
+import { type ScalingPort, scalingPort } from "./shell/scaling-port.ts";
 import { statusOf, Throughput } from "./shell/status.ts";
 import { jobQuery, validateSubmission } from "./shell/submissions.ts";
 import { workloadTypes } from "./shell/types.ts";
@@ -66,6 +67,7 @@ export class Coordinator implements Grid {
     save: (record) => this.#saveKey(record),
   };
 
+  readonly scaling: ScalingPort;
   readonly receipts: GridReceipts;
   readonly volunteers: GridVolunteers;
   readonly #startedMs = Date.now();
@@ -109,6 +111,7 @@ export class Coordinator implements Grid {
       written: (writes) => this.#written(writes),
       now: Date.now,
     });
+    this.scaling = scalingPort(this.#engine, options.store, (writes) => this.#written(writes));
     this.receipts = gridReceipts(receipts, this.#record, options.store.ledger, options.id);
   }
 
@@ -200,6 +203,7 @@ export class Coordinator implements Grid {
         kernel: entry.kernel,
         files: entry.files,
         hasCheck: entry.hasCheck,
+        ...(request.terms ? { terms: request.terms } : {}),
         verification,
       },
       record: {

@@ -21,6 +21,7 @@ import { loadCoordinatorKey } from "./ledger/key.ts";
 import { listen } from "./listen.ts";
 import { LocalWorker } from "./local-worker.ts";
 import { createLog } from "./log.ts";
+import { openScaling, type Scaling } from "./scaling.ts";
 import { loadSecrets, type Secrets } from "./secrets.ts";
 import { SqliteStore } from "./store/sqlite.ts";
 import { namesOf } from "./tls/certificate.ts";
@@ -55,10 +56,12 @@ async function main(): Promise<void> {
   tls?.attach(grid.http);
   // People read the banner; whoever reads JSON gets the address that way.
   if (config.json) log("listening", `${tls ? "https" : "http"}://${config.host}:${port}`);
+  const ownUrl = await grid.ownWorkerUrl(port);
+  await grid.scaling?.start(instancesUrl(config, ownUrl, port, tls !== null));
   const worker = config.localWorker
     ? new LocalWorker({
         file: join(root, "dist", "worker.mjs"),
-        coordinatorUrl: await grid.ownWorkerUrl(port),
+        coordinatorUrl: ownUrl,
         joinToken,
         dataDir: join(config.dataDir, "worker"),
         threads: config.workerThreads,
@@ -70,7 +73,7 @@ async function main(): Promise<void> {
   stopOnSignals(async () => {
     demoJob?.stop();
     tls?.close();
-    await worker?.stop();
+    await Promise.all([worker?.stop(), grid.scaling?.stop()]);
     const kept = await coordinator.stop();
     grid.close();
     const jobs = kept.openJobs === 1 ? "1 open job goes" : `${kept.openJobs} open jobs go`;
@@ -95,6 +98,15 @@ async function main(): Promise<void> {
 }
 
 type Log = (code: string, message: string) => void;
+
+/** Processes of this machine come by the inner way; others by the address that strangers use, or this machine's own. */
+function instancesUrl({ scale, publicUrl, host }: Config, ownUrl: string, port: number, tls: boolean): string {
+  if (scale?.coordinatorUrl) return scale.coordinatorUrl;
+  if (scale?.provider === "local") return ownUrl;
+  if (publicUrl) return publicUrl.href.replace(/\/$/, "");
+  const named = host === "0.0.0.0" || host === "::" ? lanAddressesBestFirst()[0]?.address : host;
+  return `${tls ? "https" : "http"}://${named ?? "127.0.0.1"}:${port}`;
+}
 
 async function openTls(config: Config, log: Log): Promise<TlsKeeper | null> {
   const { tlsFiles, dataDir } = config;
@@ -123,6 +135,8 @@ interface Assembled {
   /** Not listening yet. */
   http: Server;
   access: Access;
+  /** Null where no instances are launched. */
+  scaling: Scaling | null;
   /** Where the worker of this machine connects, given the server's port. */
   ownWorkerUrl(port: number): Promise<string>;
   close(): void;
@@ -141,6 +155,7 @@ async function assemble(
   await storeKernels(catalog, kernelsDir, blobs);
   const store = new SqliteStore({ file: join(config.dataDir, "queztl.db"), synchronous: config.synchronous });
   let metrics: Metrics | null = null;
+  let scaling: Scaling | null = null;
   const coordinator = await Coordinator.start({
     store,
     blobs,
@@ -149,6 +164,7 @@ async function assemble(
     hostname: hostname(),
     version,
     joinToken: secrets.joinToken,
+    hire: (token, node) => scaling?.scaler.admit(token, node) ?? false,
     ticketSecret: secrets.ticketSecret,
     newIdentitiesPerHour: config.newIdentitiesPerHour,
     receiptKey: await loadCoordinatorKey(config.dataDir),
@@ -157,6 +173,12 @@ async function assemble(
     log,
     onCommit: (ms, writes) => metrics?.observeCommit(ms / 1000, writes),
   });
+  if (config.scale) {
+    const { scale, env, dataDir } = config;
+    const workerFile = join(root, "dist", "worker.mjs");
+    const { id, ticketSecret: secret } = secrets;
+    scaling = await openScaling({ config: scale, coordinator, env, dataDir, workerFile, id, secret, log });
+  }
   const access = createAccess(config, secrets.operatorToken, tls, coordinator);
   const sse = new SseHub();
   const sockets = new Sockets({
@@ -185,6 +207,7 @@ async function assemble(
       sdkFile: join(root, "dist", "queztl-sdk.mjs"),
     },
     metrics,
+    scaler: scaling?.api ?? null,
     sse,
     version,
     publicUrl: config.publicUrl,
@@ -200,6 +223,7 @@ async function assemble(
     coordinator,
     http,
     access,
+    scaling,
     ownWorkerUrl: async (port) => {
       const innerPort = inner ? await listen(inner, "127.0.0.1", 0, true, () => {}) : port;
       return `http://127.0.0.1:${innerPort}`;

@@ -93,6 +93,12 @@ export function openJobView(state: CoreState, job: Job, now: number): JobView {
     reasons: waitingReasons(state, job),
     preview: job.preview,
     kernel: job.kernel,
+    terms: {
+      supply: job.terms.supply,
+      deadline: job.terms.deadlineMs === null ? null : iso(job.terms.deadlineMs),
+      budget: job.terms.budgetDollars,
+      region: job.terms.region,
+    },
   };
 }
 
@@ -187,7 +193,7 @@ export function nodeView(state: CoreState, node: Node, now: number): NodeView {
     kind: capabilities.kind,
     own: node.own,
     online: node.connection !== null,
-    available: node.connection !== null && !node.draining && hasRoom(state, node),
+    available: node.connection !== null && !node.draining && !node.retiring && hasRoom(state, node),
     software: capabilities.software,
     platform: capabilities.platform,
     cpu_cores: capabilities.cpu.cores,

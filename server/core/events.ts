@@ -16,7 +16,7 @@ import type {
 } from "../../protocol/messages.ts";
 import type { Reason } from "../../protocol/rest.ts";
 import type { StoredJob } from "./restore.ts";
-import type { Job, JobStats, Lease } from "./state.ts";
+import type { Job, JobStats, JobTerms, Lease } from "./state.ts";
 import type { TrustRecord } from "./trust.ts";
 
 export interface NewJob {
@@ -29,6 +29,8 @@ export interface NewJob {
   kernel: string;
   files: KernelFiles;
   hasCheck: boolean;
+  /** Absent: for volunteers, without a deadline. */
+  terms?: JobTerms;
   verification: Verification;
 }
 
@@ -43,6 +45,8 @@ export type CoreEvent =
       connection: number;
       node: string;
       own: boolean;
+      /** It is an instance of the autoscaler's. */
+      hired?: boolean;
       session: string;
       /** Where it connects from, as an IPv4 /24, an IPv6 /48, or "loopback"; empty or absent where unknown. */
       network?: string;
@@ -55,6 +59,10 @@ export type CoreEvent =
   | { type: "disconnected"; connection: number }
   /** The session's page said that it has gone, with a token that only this session was given. */
   | { type: "departed"; node: string; session: string }
+  /** The autoscaler means to end this node, or no longer. */
+  | { type: "retire"; node: string; retiring: boolean }
+  /** Nobody pays for this job any more. */
+  | { type: "unpaid"; job: string }
   | { type: "result"; connection: number; result: ResultMessage }
   | { type: "message"; connection: number; message: Exclude<NodeMessage, { type: "hello" | "result" }> }
   /** `wrong`: grains that were found wrong, at least. */

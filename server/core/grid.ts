@@ -9,10 +9,10 @@ import { Draw } from "./draw.ts";
 import type { CoreEvent, CorePorts, Effect } from "./events.ts";
 import { onFail, onRelease } from "./failures.ts";
 import { thawGrains } from "./grains.ts";
-import { admit, cancel } from "./jobs.ts";
+import { admit, cancel, leaveToVolunteers } from "./jobs.ts";
 import { endLease, extendLease } from "./leases.ts";
 import { type CoreConfig, defaultConfig } from "./limits.ts";
-import { onDeparted, onDisconnected, onHello, onMessage, sweepNodes } from "./nodes.ts";
+import { onDeparted, onDisconnected, onHello, onMessage, onRetire, sweepNodes } from "./nodes.ts";
 import { place } from "./placement.ts";
 import { tellIdle } from "./reasons.ts";
 import { reopenJob } from "./reopen.ts";
@@ -93,6 +93,12 @@ export function step(state: CoreState, event: CoreEvent, now: number, entropy: n
       break;
     case "departed":
       onDeparted(state, event, out);
+      break;
+    case "unpaid":
+      leaveToVolunteers(state, event.job);
+      break;
+    case "retire":
+      onRetire(state, event);
       break;
     case "result":
     case "message":

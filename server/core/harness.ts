@@ -47,6 +47,8 @@ export const tested: Verification = {
 export interface JoinOptions {
   network?: string;
   own?: boolean;
+  /** An instance of the autoscaler's. */
+  hired?: boolean;
   slots?: number;
   /** Core-seconds per second of a slot, told as a calibration. */
   speed?: number;
@@ -148,6 +150,7 @@ export class TestGrid {
       connection,
       node,
       own: options.own ?? false,
+      ...(options.hired ? { hired: true } : {}),
       network: options.network ?? "loopback",
       session: options.session ?? `session of ${node}`,
       capabilities: { ...capabilities, ...options.capabilities },

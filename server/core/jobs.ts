@@ -3,7 +3,8 @@ import type { Workload } from "../../kernels/contract.ts";
 import type { CoreEvent, Effect, NewJob } from "./events.ts";
 import { Coverage, RangeSet } from "./ranges.ts";
 import { endJob, startRound } from "./rounds.ts";
-import { type CoreState, emptyStats, type Job, Story } from "./state.ts";
+import { type CoreState, emptyStats, freeTerms, type Job, type JobTerms, Story } from "./state.ts";
+import { requeue } from "./turns.ts";
 
 /** Takes a job in; it is cut once its record is durable. */
 export function admit(
@@ -42,6 +43,7 @@ export function createJob(state: CoreState, seed: NewJob, now: number): Job {
     payload,
     payloadBlob: seed.payloadBlob,
     priority: seed.priority,
+    terms: seed.terms ?? freeTerms,
     kernel: seed.kernel,
     files: seed.files,
     createdAtMs: now,
@@ -57,7 +59,7 @@ export function createJob(state: CoreState, seed: NewJob, now: number): Job {
     backends: plan.needs.backends,
     memoryBytes: plan.needs.memoryBytes,
     engines: plan.needs.engines,
-    needsClass: needsClass(workload, plan.needs),
+    needsClass: needsClass(workload, plan.needs, (seed.terms ?? freeTerms).supply),
     hasCheck: seed.hasCheck,
     judged: plan.output === "reduce" || seed.hasCheck,
     grainCoreSeconds: 0,
@@ -95,8 +97,20 @@ export function createJob(state: CoreState, seed: NewJob, now: number): Job {
 function needsClass(
   workload: Workload,
   needs: { backends: readonly string[]; memoryBytes: number; engines: readonly string[] },
+  supply: JobTerms["supply"],
 ): string {
-  return [workload.family.id, needs.backends.join("+"), needs.memoryBytes, needs.engines.join("+")].join("/");
+  return [workload.family.id, needs.backends.join("+"), needs.memoryBytes, needs.engines.join("+"), supply].join("/");
+}
+
+/** Its budget is used up: from now on it is for volunteers. What instances hold of it they finish. */
+export function leaveToVolunteers(state: CoreState, id: string): void {
+  const job = state.jobs.get(id);
+  if (!job || job.terms.supply === "volunteers") return;
+  requeue(state, job, () => {
+    job.terms = { ...job.terms, supply: "volunteers" };
+    job.needsClass = needsClass(job.workload, job, "volunteers");
+  });
+  state.changedJobs.add(id);
 }
 
 export function cancel(

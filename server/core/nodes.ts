@@ -134,6 +134,8 @@ function join(event: HelloEvent, now: number): Node {
     connectedAtMs: now,
     lastSeenMs: now,
     draining: false,
+    hired: event.hired ?? false,
+    retiring: false,
     waitsUntilMs: 0,
     waitReason: null,
     failuresInRow: 0,
@@ -151,6 +153,7 @@ function join(event: HelloEvent, now: number): Node {
 
 function rejoin(node: Node, event: HelloEvent, now: number): Node {
   node.own = event.own;
+  node.hired = event.hired ?? false;
   node.session = event.session;
   node.connection = event.connection;
   node.disconnectedAtMs = null;
@@ -294,6 +297,16 @@ export function onDeparted(
 ): void {
   const node = state.nodes.get(id);
   if (node?.session === session) sendOff(state, node, out);
+}
+
+/** A retiring node keeps its leases; one that is wanted again is looked at as if it were new. */
+export function onRetire(state: CoreState, { node: id, retiring }: Extract<CoreEvent, { type: "retire" }>): void {
+  const node = state.nodes.get(id);
+  if (!node || node.retiring === retiring) return;
+  node.retiring = retiring;
+  if (retiring) state.hungry.delete(id);
+  else wake(state, node);
+  state.changedNodes.add(id);
 }
 
 /** Nothing is held any more, and nothing is given, until the next hello. */

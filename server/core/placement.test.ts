@@ -262,3 +262,35 @@ describe("copies of the last grains", () => {
     expect(first(grid, "fast")).toMatchObject({ lo: 0, hi: 1, speculative: true });
   });
 });
+
+describe("terms", () => {
+  const paid = { supply: "paid", deadlineMs: null, budgetDollars: null, region: null } as const;
+
+  it("an instance computes only what is paid for, until nobody pays any more", () => {
+    const grid = new TestGrid();
+    const terms = paid;
+    grid.submit("free", { grains: 4 });
+    grid.submit("paid", { grains: 400 }, { terms });
+    grid.join("i", { own: true, hired: true, speed: 1 });
+    expect(new Set(grid.leasesOf("i").map((lease) => lease.job))).toEqual(new Set(["paid"]));
+    grid.do({ type: "unpaid", job: "paid" });
+    for (const lease of grid.leasesOf("i")) grid.answer(lease);
+    expect(grid.leasesOf("i")).toEqual([]);
+    expect(grid.state.jobs.get("paid")?.terms.supply).toBe("volunteers");
+    grid.join("v", { speed: 1 });
+    expect(new Set(grid.leasesOf("v").map((lease) => lease.job))).toContain("free");
+  });
+
+  it("a node that retires keeps its leases and gets no more, and is served again when it is wanted", () => {
+    const grid = new TestGrid();
+    grid.submit("j", { grains: 400 });
+    grid.join("v", { own: true, speed: 1 });
+    const held = grid.leasesOf("v").length;
+    expect(held).toBeGreaterThan(0);
+    grid.do({ type: "retire", node: "v", retiring: true });
+    for (const lease of grid.leasesOf("v")) grid.answer(lease);
+    expect(grid.leasesOf("v")).toEqual([]);
+    grid.do({ type: "retire", node: "v", retiring: false });
+    expect(grid.leasesOf("v").length).toBeGreaterThan(0);
+  });
+});

@@ -25,7 +25,7 @@ export function place(state: CoreState, now: number, ports: CorePorts, out: Effe
     if (state.ring.length === 0 && state.audits.size === 0 && state.replicas.size === 0 && state.tail.size === 0)
       return;
     const node = state.nodes.get(id);
-    if (!node || node.connection === null || node.draining) {
+    if (!node || node.connection === null || node.draining || node.retiring) {
       state.hungry.delete(id);
       continue;
     }
@@ -99,6 +99,7 @@ export function misfit(state: CoreState, node: Node, backend: Backend, job: Job)
   if (job.memoryBytes > Math.min(ramBytes ?? Number.POSITIVE_INFINITY, kernelBytesMax ?? Number.POSITIVE_INFINITY))
     return "memory";
   if (!job.engines.every((engine) => node.capabilities.engines.includes(engine))) return "engine";
+  if (node.hired && job.terms.supply !== "paid") return "unpaid";
   if (state.trust.get(node.id)?.benched.has(kernelKey(job, backend))) return "benched";
   return isQuarantined(state, node, job, backend) ? "quarantined" : null;
 }

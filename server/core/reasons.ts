@@ -12,6 +12,7 @@ const sentences: Record<string, string> = {
   family_off: "its family of workloads is switched off",
   memory: "it needs more memory than there is",
   engine: "it needs an engine that is not installed",
+  unpaid: "nobody pays for it, so instances leave it to volunteers",
   benched: "results of its kind were wrong on this machine, more than once",
   quarantined: "its kernel is wrong on this kind of browser and GPU",
   for_volunteers: "it is left to volunteers, and own nodes only check it",
@@ -22,6 +23,7 @@ export function idleReasons(state: CoreState, node: Node, now: number): Reason[]
   if (node.leases.size > 0) return [];
   if (node.connection === null) return [{ code: "offline", message: "Not connected." }];
   if (state.draining) return [{ code: "draining", message: "The coordinator is stopping." }];
+  if (node.retiring) return [{ code: "retiring", message: "The autoscaler gives this instance back." }];
   if (node.waitsUntilMs > now) {
     const seconds = Math.ceil((node.waitsUntilMs - now) / 1000);
     return node.waitReason === "result_rejected" || node.waitReason === null

@@ -18,6 +18,19 @@ import type { Replication } from "./replicas.ts";
 import type { StandingState } from "./transitions.ts";
 import type { Trust } from "./trust.ts";
 
+/** Who a job is for to compute, and what it may cost. */
+export interface JobTerms {
+  /** "paid": instances may be launched for it, and they do only such jobs. */
+  supply: "volunteers" | "paid";
+  /** When it should be done; milliseconds since the epoch. */
+  deadlineMs: number | null;
+  budgetDollars: number | null;
+  /** Where the work comes from, as a region of the autoscaler's; null where nobody said. */
+  region: string | null;
+}
+
+export const freeTerms: JobTerms = { supply: "volunteers", deadlineMs: null, budgetDollars: null, region: null };
+
 export interface Speed {
   opsPerSecond: number;
   /** Finished results behind the figure; 0 for a calibration run. */
@@ -46,6 +59,10 @@ export interface Node {
   connectedAtMs: number;
   lastSeenMs: number;
   draining: boolean;
+  /** An instance, which costs money or the operator's patience: it does only what somebody pays for. */
+  hired: boolean;
+  /** The autoscaler means to end it: it keeps what it holds, and gets nothing more. */
+  retiring: boolean;
   /** After rejected results or failures of its own: no work until then, and why. */
   waitsUntilMs: number;
   waitReason: FailReason | "result_rejected" | null;
@@ -212,6 +229,7 @@ export interface Job {
   payload: unknown;
   payloadBlob: string | null;
   priority: number;
+  terms: JobTerms;
   kernel: string;
   files: KernelFiles;
   createdAtMs: number;

@@ -45,6 +45,14 @@ function dequeue(state: CoreState, job: Job): void {
   if (job.open.size === 0 && job.claimed === job.grains && job.leases.size > 0) enterTail(state, job);
 }
 
+/** Changes what the job's place in the queues depends on. */
+export function requeue(state: CoreState, job: Job, change: () => void): void {
+  const queued = job.queueIndex >= 0;
+  if (queued) dequeue(state, job);
+  change();
+  if (queued) enqueue(state, job);
+}
+
 /** Nothing of the job is left to cut: its leases may be copied. */
 export function enterTail(state: CoreState, job: Job): void {
   if (state.tail.has(job.id)) return;

@@ -29,6 +29,7 @@ function connected(): { connections: Connections; sent: Uint8Array[] } {
     history: () => ({ acceptedSlices: 0, rejectedSlices: 0, coreSeconds: 0 }),
     coordinatorId: "c",
     joinToken: "token",
+    hire: (token) => token === "instance",
     signResults: false,
     releaseToken: () => "token",
     note: () => {},

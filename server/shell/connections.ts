@@ -37,6 +37,8 @@ export interface ConnectionsPorts {
   history(node: string, publicKey: Uint8Array): { acceptedSlices: number; rejectedSlices: number; coreSeconds: number };
   coordinatorId: string;
   joinToken: string;
+  /** Whether this is the token of an instance of the autoscaler's, which the identity may use; it is then bound to it. */
+  hire(token: string, node: string): boolean;
   signResults: boolean;
   /** What proves later that this session's page speaks. */
   releaseToken(node: string, session: string): string;
@@ -309,7 +311,10 @@ export class Connections {
       );
       return null;
     }
-    if (hello.joinToken !== null && !equal(hello.joinToken, this.ports.joinToken)) {
+    const node = createHash("sha256").update(hello.publicKey).digest("hex").slice(0, 16);
+    const operators = hello.joinToken !== null && equal(hello.joinToken, this.ports.joinToken);
+    const hired = hello.joinToken !== null && !operators && this.ports.hire(hello.joinToken, node);
+    if (hello.joinToken !== null && !operators && !hired) {
       this.#refuse(
         connection,
         "bad_join_token",
@@ -318,7 +323,6 @@ export class Connections {
       );
       return null;
     }
-    const node = createHash("sha256").update(hello.publicKey).digest("hex").slice(0, 16);
     if (!this.#mayJoin(connection, hello, node)) return null;
     clearTimeout(connection.helloTimer);
     connection.key = key;
@@ -330,6 +334,7 @@ export class Connections {
       connection: connection.id,
       node: connection.node,
       own: hello.joinToken !== null,
+      hired,
       session: hello.session,
       network: connection.network,
       capabilities: hello.capabilities,

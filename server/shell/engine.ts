@@ -21,6 +21,7 @@ import { type Nodes, trustOfRecord } from "./nodes.ts";
 import { bringPartials, recoverJobs } from "./recover.ts";
 import { releaseToken, sessionOf } from "./release.ts";
 import { Reopening } from "./reopen.ts";
+import { termsOf, termsRoom, termsWrites } from "./terms.ts";
 import { toWrite } from "./writes.ts";
 
 export interface EngineOptions {
@@ -30,6 +31,8 @@ export interface EngineOptions {
   /** Stable over restarts. */
   id: string;
   joinToken: string;
+  /** Whether an identity may join with this token of an instance; absent where nothing is launched. */
+  hire?(token: string, node: string): boolean;
   /** Signs tickets; stable over restarts. */
   ticketSecret: string;
   config?: Partial<CoreConfig>;
@@ -99,6 +102,7 @@ export class Engine {
       history: (node, publicKey) => this.nodes.history(node, publicKey),
       coordinatorId: options.id,
       joinToken: options.joinToken,
+      hire: (token, node) => options.hire?.(token, node) ?? false,
       signResults: options.config?.signResults ?? true,
       releaseToken: (node, session) => releaseToken(this.#mac, node, session),
       note: (code, message) => options.log(code, message),
@@ -186,7 +190,8 @@ export class Engine {
     restoreTrust(state, snapshot.nodes.flatMap(trustOfRecord));
     state.nextResult = snapshot.lastResultId + 1;
     const now = Date.now();
-    const recovered = await recoverJobs(state, snapshot, this.options.catalog, this.options.blobs, now);
+    const terms = termsOf(await this.options.store.documents(termsRoom));
+    const recovered = await recoverJobs(state, snapshot, terms, this.options.catalog, this.options.blobs, now);
     this.state = state;
     this.#judge = new JudgePool((answer) => this.#onJudged(answer), this.options.judgeThreads);
     this.loop = new CoreLoop(state, {
@@ -195,7 +200,12 @@ export class Engine {
       toWrites: (write) => {
         if (write.type === "job.ended") this.#ends.set(write.job, write);
         const writes = write.type === "work.done" ? [] : [toWrite(write, state, this.options.id)];
-        return [...this.nodes.before(write), ...writes, ...this.credit.follows(write, state, Date.now())];
+        return [
+          ...this.nodes.before(write),
+          ...writes,
+          ...termsWrites(write, state),
+          ...this.credit.follows(write, state, Date.now()),
+        ];
       },
       perform: (effect) => this.#perform(effect),
       flush: () => this.#connections.flush(),

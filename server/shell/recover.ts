@@ -5,7 +5,7 @@ import type { Blobs } from "../blobs/blobs.ts";
 import type { Catalog } from "../catalog.ts";
 import type { CoreEvent } from "../core/events.ts";
 import { restoreJob, type StoredJob } from "../core/restore.ts";
-import type { CoreState, Job } from "../core/state.ts";
+import type { CoreState, Job, JobTerms } from "../core/state.ts";
 import type { Snapshot, SnapshotJob, Store } from "../store/store.ts";
 
 /** Open jobs whose workload this build does not have: they cannot go on. */
@@ -18,6 +18,7 @@ export interface Recovered {
 export async function recoverJobs(
   state: CoreState,
   snapshot: Snapshot,
+  terms: ReadonlyMap<string, JobTerms>,
   catalog: Catalog,
   blobs: Blobs,
   now: number,
@@ -25,8 +26,13 @@ export async function recoverJobs(
   const recovered: Recovered = { jobs: [], lost: [] };
   for (const stored of snapshot.jobs) {
     const found = await storedJobOf(stored, stored.job.round, catalog, blobs);
-    if ("lost" in found) recovered.lost.push({ id: stored.job.id, reason: found.lost });
-    else recovered.jobs.push(restoreJob(state, found, now));
+    if ("lost" in found) {
+      recovered.lost.push({ id: stored.job.id, reason: found.lost });
+      continue;
+    }
+    const agreed = terms.get(stored.job.id);
+    const seed = agreed ? { ...found.seed, terms: agreed } : found.seed;
+    recovered.jobs.push(restoreJob(state, { ...found, seed }, now));
   }
   return recovered;
 }

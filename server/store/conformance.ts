@@ -55,6 +55,27 @@ export function storeConformance(name: string, make: () => Promise<Opened>): voi
       expect(await errorCode(store.job("j"))).toBe("refused");
     });
 
+    it("keeps documents by room, replaced and removed with the batch they are in or not at all", async () => {
+      const document = (room: string, key: string, value: string | null): Write => ({
+        type: "document.put",
+        room,
+        key,
+        value,
+      });
+      await store.commit([document("a", "2", "two"), document("a", "1", "one"), document("b", "1", "other")]);
+      const wrong: Write = { type: "result.verdict", id: 999, standing: "confirmed", verdict: "" };
+      expect(await errorCode(store.commit([document("a", "1", null), document("a", "2", "lost"), wrong]))).toBe(
+        "refused",
+      );
+      await store.commit([document("a", "1", "ñ"), document("b", "1", null), document("b", "2", null)]);
+      await reopen();
+      expect(await store.documents("a")).toEqual([
+        { key: "1", value: "ñ" },
+        { key: "2", value: "two" },
+      ]);
+      expect(await store.documents("b")).toEqual([]);
+    });
+
     it("gives back what was committed, to the letter", async () => {
       const job = aJob({ id: "j", payload: JSON.stringify({ text: "ñandú \u{1f41d} \u0000 '\"--" }), bodyHash: "h" });
       const round = aRound({ job: "j", input: "blob" });

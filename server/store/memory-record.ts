@@ -25,6 +25,8 @@ export class MemoryRecord {
   readonly nodes = new Map<string, NodeRecord>();
   readonly keys = new Map<string, KeyRecord>();
   readonly ledger = new MemoryLedger();
+  /** By room and key. */
+  readonly documents = new Map<string, { room: string; key: string; value: string }>();
 
   byKey(submitter: string, key: string): JobRecord | undefined {
     for (const { job } of this.jobs.values()) {
@@ -58,5 +60,14 @@ export function put<Key, Value>(map: Map<Key, Value>, key: Key, value: Value): U
   return () => {
     if (had) map.set(key, before);
     else map.delete(key);
+  };
+}
+
+export function remove<Key, Value>(map: Map<Key, Value>, key: Key): Undo {
+  const had = map.has(key);
+  const before = map.get(key) as Value;
+  map.delete(key);
+  return () => {
+    if (had) map.set(key, before);
   };
 }

@@ -1,6 +1,6 @@
 /** How one write changes what a memory store holds. */
 import { applyBelief } from "./memory-belief.ts";
-import { type MemoryRecord, put, type StoredJob, type Undo } from "./memory-record.ts";
+import { type MemoryRecord, put, remove, type StoredJob, type Undo } from "./memory-record.ts";
 import { assertCovered } from "./ownership.ts";
 import { type JobPatch, type JobRecord, StoreError, type Write } from "./store.ts";
 
@@ -51,6 +51,11 @@ export function applyWrite(record: MemoryRecord, write: Write, epoch: number): U
       return put(record.nodes, write.node.id, write.node);
     case "key.upsert":
       return put(record.keys, write.key.id, write.key);
+    case "document.put": {
+      const { room, key, value } = write;
+      const name = JSON.stringify([room, key]);
+      return value === null ? remove(record.documents, name) : put(record.documents, name, { room, key, value });
+    }
     case "node.trust":
     case "results.confirm":
     case "job.reopen":

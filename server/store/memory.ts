@@ -148,6 +148,14 @@ export class MemoryStore implements Store {
     });
   }
 
+  async documents(room: string): Promise<{ key: string; value: string }[]> {
+    this.#assertOpen();
+    return [...this.record.documents.values()]
+      .filter((document) => document.room === room)
+      .map(({ key, value }) => ({ key, value }))
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
   async tainted(): Promise<Taint[]> {
     this.#assertOpen();
     return taintedIn(this.record);

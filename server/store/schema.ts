@@ -118,6 +118,11 @@ const migrations = [
   );
   CREATE INDEX audits_result ON audits (result);
   `,
+  // Small texts by room, which are read as a whole.
+  `
+  CREATE TABLE documents (room TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (room, key))
+    WITHOUT ROWID;
+  `,
 ];
 
 /** Brings a database to the newest schema. Throws when a newer program wrote it. */

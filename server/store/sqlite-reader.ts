@@ -131,4 +131,9 @@ export class Reader {
       return row.partials as Uint8Array;
     });
   }
+
+  documents(room: string): { key: string; value: string }[] {
+    const rows = this.session.all("SELECT key, value FROM documents WHERE room = ? ORDER BY key", room);
+    return rows.map(({ key, value }) => ({ key: key as string, value: value as string }));
+  }
 }

@@ -56,6 +56,7 @@ const methods: Record<string, (...args: never[]) => unknown> = {
   receipts: (after: number, limit: number) => opened().ledger.receipts(after, limit),
   nodeKeys: (ids: string[]) => opened().ledger.nodeKeys(ids),
   partials: (ids: number[]) => opened().reader.partials(ids),
+  documents: (room: string) => opened().reader.documents(room),
   tainted: () => opened().reader.tainted(),
   jobAt: (id: string, round: number) => opened().reader.jobAt(id, round),
   sealable: (beforeMs: number, limit: number) => opened().reader.sealable(beforeMs, limit),

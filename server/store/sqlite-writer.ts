@@ -84,6 +84,12 @@ export class BatchWriter {
         );
         return;
       }
+      case "document.put": {
+        const { room, key, value } = write;
+        if (value === null) this.session.run("DELETE FROM documents WHERE room = ? AND key = ?", room, key);
+        else this.session.run("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", room, key, value);
+        return;
+      }
       case "node.trust":
       case "results.confirm":
       case "job.reopen":

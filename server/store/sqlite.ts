@@ -110,6 +110,10 @@ export class SqliteStore implements Store {
     return this.#call("partials", ids) as Promise<Uint8Array[]>;
   }
 
+  documents(room: string): Promise<{ key: string; value: string }[]> {
+    return this.#call("documents", room) as Promise<{ key: string; value: string }[]>;
+  }
+
   tainted(): Promise<Taint[]> {
     return this.#call("tainted") as Promise<Taint[]>;
   }

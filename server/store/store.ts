@@ -138,6 +138,8 @@ export type Write =
   | { type: "node.trust"; id: string; trust: string; taintedAtMs: number | null }
   | { type: "node.upsert"; node: NodeRecord }
   | { type: "key.upsert"; key: KeyRecord }
+  /** Replaces the document, or removes it where `value` is null. */
+  | { type: "document.put"; room: string; key: string; value: string | null }
   | LedgerWrite;
 
 export type StoreErrorCode =
@@ -215,6 +217,8 @@ export interface Store {
   results(job: string, round: number): Promise<ResultRecord[]>;
   /** Packed partials by result id, in the order asked; throws on an unknown id. At most 256 ids. */
   partials(ids: readonly number[]): Promise<Uint8Array[]>;
+  /** Small texts that are read as a whole, by room: what the autoscaler keeps. In order of their keys. */
+  documents(room: string): Promise<{ key: string; value: string }[]>;
   /** Completed jobs that are not sealed, and open ones past the round, that rest on what is not believed any more. */
   tainted(): Promise<Taint[]>;
   /** A job with the results of one of its rounds. */

@@ -45,6 +45,8 @@ export class FakeGrid implements Grid {
   /** Changes of the feed so far; all of them are kept. */
   readonly changes: NumberedFeedEvent[] = [];
   readonly keyRecords = new Map<string, KeyRecord>();
+  /** Terms of what was submitted, in order. */
+  readonly terms: SubmitRequest["terms"][] = [];
   /** What the next `submit` refuses with. */
   refuse: GridError | null = null;
   /** Events that a job keeps for those who resume. */
@@ -84,6 +86,7 @@ export class FakeGrid implements Grid {
         field: "header Idempotency-Key",
       });
     }
+    this.terms.push(request.terms);
     const job = fakeJob(`j${this.kept.size + 1}`, request);
     this.kept.set(job.task_id, { job, output: null, bodyHash: request.bodyHash, events: [], listeners: new Set() });
     if (name !== null) this.idempotent.set(name, job.task_id);

@@ -15,6 +15,7 @@ import type {
   WorkloadType,
 } from "../../protocol/rest.ts";
 import type { Blobs } from "../blobs/blobs.ts";
+import type { JobTerms } from "../core/state.ts";
 import type { KeyRecord } from "../store/store.ts";
 import type { GridReceipts, GridVolunteers } from "./ledger.ts";
 
@@ -76,6 +77,8 @@ export interface SubmitRequest {
   idempotencyKey: string | null;
   /** SHA-256 (hex) of the body's bytes as they arrived. */
   bodyHash: string;
+  /** Absent: for volunteers, without a deadline. */
+  terms?: JobTerms;
 }
 
 export interface Submitted {

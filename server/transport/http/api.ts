@@ -27,7 +27,7 @@ export interface Answer {
 }
 
 export interface RouteSpec<Query extends z.ZodObject, Body extends z.ZodType> {
-  method: "get" | "post" | "delete";
+  method: "get" | "post" | "patch" | "delete";
   /** As OpenAPI writes it: `/api/v1.2/workload/{task_id}`. */
   path: string;
   tag: string;

@@ -3,8 +3,10 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { Hono } from "hono";
 import type { Access } from "../../access/access.ts";
 import type { Grid } from "../grid.ts";
+import type { GridScaler } from "../scaler.ts";
 import type { SseHub } from "../sse.ts";
 import { Api, type HttpContext, type HttpEnv } from "./api.ts";
+import { autoscalerRoutes } from "./autoscaler.ts";
 import { blobRoutes } from "./blobs.ts";
 import type { RouteDeps } from "./deps.ts";
 import { docsCss, docsPage } from "./docs-page.ts";
@@ -31,6 +33,8 @@ export interface AppOptions {
   access: Access;
   built: BuiltFiles;
   metrics: Metrics;
+  /** Absent where no instances are launched. */
+  scaler?: GridScaler | null;
   /** All event streams of the server; closed by the shell at shutdown. */
   sse: SseHub;
   version: string;
@@ -64,12 +68,13 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
 
   const registry = new OpenAPIHono();
   const api = new Api(app, registry, access);
-  const deps: RouteDeps = { api, grid, access, sse: options.sse, publicUrl };
+  const deps: RouteDeps = { api, grid, access, sse: options.sse, scaler: options.scaler ?? null, publicUrl };
   networkRoutes(deps);
   workloadRoutes(deps);
   streamRoutes(deps);
   receiptRoutes(deps);
   volunteerRoutes(deps);
+  autoscalerRoutes(deps);
   keyRoutes(deps);
   sessionRoutes(deps, options.tls);
   linkRoutes(deps);

@@ -1,6 +1,7 @@
 /** What the routes are given. */
 import type { Access } from "../../access/access.ts";
 import type { Grid } from "../grid.ts";
+import type { GridScaler } from "../scaler.ts";
 import type { SseHub } from "../sse.ts";
 import type { Api } from "./api.ts";
 
@@ -9,6 +10,8 @@ export interface RouteDeps {
   grid: Grid;
   access: Access;
   sse: SseHub;
+  /** Null where no instances are launched. */
+  scaler: GridScaler | null;
   /** Where strangers reach this coordinator; null on a machine of its own. */
   publicUrl: URL | null;
 }

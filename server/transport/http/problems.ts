@@ -27,6 +27,7 @@ export const problemTable = {
   job_not_finished: [409, "The job is not finished"],
   job_failed: [409, "The job failed"],
   job_cancelled: [409, "The job was cancelled"],
+  no_autoscaler: [409, "No instances are launched here"],
   receipt_too_large: [409, "The receipt would be too large"],
   too_many_keys: [409, "There are too many keys"],
   range_not_satisfiable: [416, "There are no such bytes"],

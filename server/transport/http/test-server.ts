@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { Access, type AccessOptions } from "../../access/access.ts";
 import { Keyring } from "../../access/keyring.ts";
 import { FakeGrid } from "../fake-grid.ts";
+import type { GridScaler } from "../scaler.ts";
 import { SseHub, type SseLimits, sseLimitsDefault } from "../sse.ts";
 import { createApp } from "./app.ts";
 import { askSocketOwner } from "./facts.ts";
@@ -32,6 +33,7 @@ export interface TestOptions {
   workerFile?: string;
   cliFile?: string;
   sdkFile?: string;
+  scaler?: GridScaler;
 }
 
 export async function testServer(options: TestOptions = {}): Promise<TestServer> {
@@ -64,7 +66,12 @@ export async function testServer(options: TestOptions = {}): Promise<TestServer>
   };
   const publicUrl = options.access?.publicUrl ?? null;
   const report = (error: unknown): void => void defects.push(error);
-  const app = createApp({ grid, access, built, metrics, sse, version: "1.2.0", publicUrl, tls: false, report });
+  const app = createApp({
+    ...{ grid, access, built, metrics, sse, publicUrl, report },
+    ...(options.scaler ? { scaler: options.scaler } : {}),
+    version: "1.2.0",
+    tls: false,
+  });
   const server = httpServer(app).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const { port } = server.address() as AddressInfo;

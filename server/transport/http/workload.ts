@@ -18,6 +18,7 @@ import { json } from "./api.ts";
 import type { RouteDeps } from "./deps.ts";
 import { workingCurl } from "./example.ts";
 import { HttpProblem, retryAfter } from "./problems.ts";
+import { termsOf } from "./terms.ts";
 import { submitAnswer, visibleJob } from "./views.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -30,7 +31,8 @@ export function workloadRoutes(deps: RouteDeps): void {
   cancelRoute(deps);
 }
 
-function submitRoute({ api, grid, access, publicUrl }: RouteDeps): void {
+function submitRoute(deps: RouteDeps): void {
+  const { api, grid, access, publicUrl } = deps;
   api.route(
     {
       method: "post",
@@ -78,6 +80,7 @@ function submitRoute({ api, grid, access, publicUrl }: RouteDeps): void {
         submitter: caller.id ?? "anonymous",
         idempotencyKey,
         bodyHash: sha256(bytes).toString("hex"),
+        terms: await termsOf(deps, facts, value),
       };
       const submitted = await grid.submit(request).catch((error: unknown) => {
         if (!(error instanceof GridError) || !/^(?:unknown|planned)_workload$/.test(error.code)) throw error;

@@ -1,0 +1,214 @@
+/** How many instances, of what: existing ones are filled first, what is left over is bought. */
+import { budget } from "./budget.ts";
+import type { Offering } from "./cloud/provider.ts";
+import { isOpen } from "./ledger.ts";
+import { bootMs } from "./memory.ts";
+import type { InstanceRow, Needs, Observation } from "./model.ts";
+import { fits, need, offered, type Shortfall } from "./needs.ts";
+import { choose } from "./rank.ts";
+import type { Turn } from "./turn.ts";
+
+/** A run of instances to buy. */
+export interface Purchase {
+  offerings: Offering[];
+  count: number;
+}
+
+export interface Plan {
+  neededRate: number;
+  volunteerRate: number;
+  shortfallRate: number;
+  /** Load of what there is: needed over capacity; infinite where there is need and no capacity. */
+  load: number;
+  /** Instances that have something to do, by id. */
+  used: Set<string>;
+  purchases: Purchase[];
+  /** Instances wanted, within minimum, maximum and a person's wish. */
+  desired: number;
+}
+
+/** Work of any kind, for instances that are wanted for their number. */
+const anything: Needs = { gpu: false, cpu: true, memoryBytes: 0, engines: [] };
+
+export function plan(turn: Turn): Plan {
+  const { observation, memory, settings, input } = turn;
+  const have = turn.capacity();
+  const lead = bootMs(memory, typicalBoot(observation));
+  const needed = need(observation, settings, lead);
+  const { targetCpu, scaleUpThreshold } = input.target;
+  const paces = new Paces(observation);
+  const dollarsRoom = dollarsRoomOf(turn);
+  const shortfallRate = needed.shortfalls.reduce((sum, { rate }) => sum + rate, 0);
+  const capacity = have.reduce((sum, row) => sum + paces.of(row), 0);
+  const load = shortfallRate === 0 ? 0 : capacity > 0 ? shortfallRate / capacity : Number.POSITIVE_INFINITY;
+  const filled = fill(needed.shortfalls, have, (row) => paces.of(row) * targetCpu);
+  // What there is may be loaded a little above the plan before more is bought.
+  const stretched = fill(needed.shortfalls, have, (row) => paces.of(row) * Math.max(targetCpu, scaleUpThreshold));
+  const [least, most] = limits(turn);
+  let room = Math.max(0, most - have.length);
+  const purchases: Purchase[] = [];
+  if (room === 0 && stretched.left.length > 0) {
+    turn.hold("max_nodes", `More instances would be of use; at most ${most} are allowed.`);
+  }
+  if (room > 0) {
+    for (const left of stretched.left) {
+      // Sized to the plan, not to the stretch.
+      const same = filled.left.find(({ demand }) => demand.class === left.demand.class) ?? left;
+      const choice = choose(
+        observation.offerings,
+        { needs: same.demand.needs, rate: same.rate, slots: same.slots },
+        {
+          memory,
+          policy: input.policy,
+          nowMs: turn.nowMs,
+          room,
+          dollarsRoom,
+          ratePerCore: paces.perCore * targetCpu,
+          lifeHours: lifeHours(turn),
+          regionCost: (region) => input.regionCost?.(region, same.demand.region ?? null) ?? 0,
+        },
+      );
+      if ("none" in choice) {
+        const { code, message } = unmet[choice.none];
+        turn.hold(code, `${message} (${same.demand.class})`);
+        continue;
+      }
+      const count = Math.min(choice.count, room);
+      const cores = choice.offerings[0]?.cores ?? 1;
+      if (count === room && count * cores < same.slots && count * cores * paces.perCore * targetCpu < same.rate) {
+        turn.hold("max_nodes", `More instances would be of use; at most ${most} are allowed.`);
+      }
+      purchases.push({ offerings: choice.offerings, count });
+      room -= count;
+      if (room <= 0) break;
+    }
+  }
+  const bought = purchases.reduce((sum, { count }) => sum + count, 0);
+  const wanted = filled.used.size + bought;
+  const desired = Math.min(most, Math.max(least, wanted));
+  if (desired > Math.max(wanted, have.length))
+    buyForNumber(turn, purchases, desired - Math.max(wanted, have.length), paces);
+  return {
+    neededRate: needed.rate,
+    volunteerRate: needed.volunteerRate,
+    shortfallRate,
+    load,
+    used: filled.used,
+    purchases,
+    desired,
+  };
+}
+
+const dollarsRoomOf = ({ input, observation, nowMs }: Turn): number =>
+  budget(input.target, observation.instances, observation.dollarsToday, nowMs).room;
+
+const unmet = {
+  unfit: { code: "unfit", message: "No machine on offer can do this work" },
+  blocked: { code: "no_capacity", message: "Every machine that could do this work was refused lately" },
+};
+
+/** Least and most instances, from the target and from a person's wish, which stays within it. */
+export function limits(turn: Turn): [number, number] {
+  const { minNodes, maxNodes } = turn.input.target;
+  const { manual } = turn.observation;
+  if (!manual || manual.untilMs <= turn.nowMs) return [Math.min(minNodes, maxNodes), maxNodes];
+  const most = manual.atMost === null ? maxNodes : Math.min(maxNodes, Math.max(minNodes, manual.atMost));
+  return [Math.min(most, Math.max(minNodes, manual.atLeast)), most];
+}
+
+/** Minimum and manual instances are for no job in particular: the cheapest will do. */
+function buyForNumber(turn: Turn, purchases: Purchase[], count: number, paces: Paces): void {
+  const { observation, memory, input } = turn;
+  const choice = choose(
+    observation.offerings,
+    { needs: anything, rate: 1e-6, slots: 1 },
+    {
+      memory,
+      policy: input.policy,
+      nowMs: turn.nowMs,
+      room: count,
+      dollarsRoom: dollarsRoomOf(turn),
+      ratePerCore: paces.perCore,
+      lifeHours: lifeHours(turn),
+      regionCost: (region) => input.regionCost?.(region, null) ?? 0,
+    },
+  );
+  if ("none" in choice) turn.hold(unmet[choice.none].code, unmet[choice.none].message);
+  else purchases.push({ offerings: choice.offerings, count });
+}
+
+interface Filled {
+  used: Set<string>;
+  left: Shortfall[];
+}
+
+/** Fills instances with work, the most constrained work first. */
+function fill(
+  shortfalls: readonly Shortfall[],
+  have: readonly InstanceRow[],
+  rateOf: (row: InstanceRow) => number,
+): Filled {
+  // Running ones before those on their way, the least able first.
+  const order = [...have].sort(
+    (a, b) =>
+      Number(isOpen(a)) - Number(isOpen(b)) || able(a.offering) - able(b.offering) || a.createdAtMs - b.createdAtMs,
+  );
+  const rates = new Map(order.map((row) => [row.id, rateOf(row)]));
+  const used = new Set<string>();
+  const left: Shortfall[] = [];
+  for (const shortfall of shortfalls) {
+    let { rate, slots } = shortfall;
+    for (const row of order) {
+      if (rate <= 1e-9 || slots <= 0) break;
+      const free = rates.get(row.id) as number;
+      if (free <= 1e-9 || !fits(shortfall.demand.needs, offered(row.offering))) continue;
+      const part = Math.min(free, rate);
+      rates.set(row.id, free - part);
+      rate -= part;
+      slots -= Math.max(1, row.offering.cores);
+      used.add(row.id);
+    }
+    if (rate > 1e-9 && slots > 0) left.push({ demand: shortfall.demand, rate, slots });
+  }
+  return { used, left };
+}
+
+const able = (offering: Offering): number => (offering.gpu ? 1 : 0) + offering.engines.length;
+
+/** What instances reach, measured where they have computed, else as their kind does, else a core-second a second. */
+class Paces {
+  readonly #byType = new Map<string, number>();
+  readonly perCore: number;
+
+  constructor(private readonly observation: Observation) {
+    const seen = new Map<string, { rate: number; count: number; cores: number }>();
+    let rate = 0;
+    let cores = 0;
+    for (const row of observation.instances) {
+      const measured = row.node === null ? null : (observation.nodes.get(row.node)?.rate ?? null);
+      if (measured === null || !(measured > 0)) continue;
+      const { type } = row.offering;
+      const known = seen.get(type) ?? { rate: 0, count: 0, cores: 0 };
+      seen.set(type, { rate: known.rate + measured, count: known.count + 1, cores: row.offering.cores });
+      rate += measured;
+      cores += row.offering.cores;
+    }
+    for (const [type, { rate: sum, count }] of seen) this.#byType.set(type, sum / count);
+    this.perCore = cores > 0 ? rate / cores : 1;
+  }
+
+  of(row: InstanceRow): number {
+    const measured = row.node === null ? null : (this.observation.nodes.get(row.node)?.rate ?? null);
+    if (measured !== null && measured > 0) return measured;
+    return this.#byType.get(row.offering.type) ?? row.offering.cores * this.perCore;
+  }
+}
+
+const typicalBoot = (observation: Observation): number => {
+  const boots = observation.offerings.map(({ bootMs: ms }) => ms).sort((a, b) => a - b);
+  return boots[Math.floor(boots.length / 2)] ?? 0;
+};
+
+/** How long what is bought now will probably be of use: what ranks boot times and interruptions. */
+const lifeHours = (turn: Turn): number =>
+  Math.max(turn.settings.drainMs + turn.input.target.cooldownMs, 300_000) / 3_600_000;
