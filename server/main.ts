@@ -197,7 +197,7 @@ async function assemble(
     addressOf: (request) => access.clientAddress(new IncomingFacts(request)),
     socketsMax: 20_000,
   });
-  metrics = createMetrics({ grid: coordinator, sse, sockets: () => sockets.open });
+  metrics = createMetrics({ grid: coordinator, sse, sockets: () => sockets.open, scaler: scaling?.api ?? null });
   const app = createApp({
     grid: coordinator,
     access,
