@@ -195,7 +195,6 @@ async function assemble(
       }
     },
     addressOf: (request) => access.clientAddress(new IncomingFacts(request)),
-    socketsMax: 20_000,
   });
   metrics = createMetrics({ grid: coordinator, sse, sockets: () => sockets.open, scaler: scaling?.api ?? null });
   const app = createApp({

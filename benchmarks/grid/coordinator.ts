@@ -63,7 +63,7 @@ async function serve(grid: Coordinator, folder: string): Promise<number> {
     new Keyring(grid.keys, Date.now),
   );
   const sse = new SseHub();
-  const sockets = new Sockets({ connect: (socket) => grid.connect(socket), refuse: () => null, socketsMax: 20_000 });
+  const sockets = new Sockets({ connect: (socket) => grid.connect(socket), refuse: () => null });
   const server = httpServer(
     createApp({
       grid,

@@ -17,6 +17,11 @@ export interface NodeSocket {
   send(bytes: Uint8Array): void;
   close(): void;
   bufferedBytes(): number;
+  /** No more frames are wanted until `resume`. May be called more than once. */
+  pause?(): void;
+  resume?(): void;
+  /** Its node said who it is. */
+  greeted?(): void;
   /** The client's address; absent where there is none. */
   address?: string;
 }
@@ -54,6 +59,7 @@ interface Connection {
   /** The frame that is being handled, where that takes more than a turn. */
   line: Promise<void> | null;
   waiting: number;
+  waitingBytes: number;
   closed: boolean;
   helloTimer: NodeJS.Timeout;
 }
@@ -62,6 +68,8 @@ const helloMsMax = 5_000;
 const bufferedBytesMax = 4 << 20;
 /** Frames of one connection that may wait for a signature; a node sends far fewer. */
 const waitingFramesMax = 256;
+/** Of more than this nothing is read until it is handled: the network holds the rest back. */
+const waitingBytesMax = 2 << 20;
 
 export class Connections {
   readonly #connections = new Map<number, Connection>();
@@ -90,6 +98,7 @@ export class Connections {
       rejected: [],
       line: null,
       waiting: 0,
+      waitingBytes: 0,
       closed: false,
       helloTimer: setTimeout(() => {
         this.close(
@@ -199,8 +208,12 @@ export class Connections {
         this.#refuse(connection, "bad_message", "Too many frames at once.", "Wait for acknowledgements.");
         return;
       }
+      connection.waitingBytes += bytes.length;
+      if (connection.waitingBytes > waitingBytesMax) connection.socket.pause?.();
       connection.line = connection.line.then(() => {
         connection.waiting--;
+        connection.waitingBytes -= bytes.length;
+        if (connection.waitingBytes <= waitingBytesMax / 2) connection.socket.resume?.();
         return this.#handle(connection, bytes) ?? undefined;
       });
       return;
@@ -315,6 +328,7 @@ export class Connections {
     connection.key = key;
     connection.session = hello.session;
     connection.node = node;
+    connection.socket.greeted?.();
     return {
       type: "hello",
       connection: connection.id,

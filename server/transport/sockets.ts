@@ -4,7 +4,10 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { limits } from "../../protocol/limits.ts";
 import { socketPath, subprotocol } from "../../protocol/version.ts";
+import { networkOf } from "../access/addresses.ts";
 import type { NodeSocket } from "../shell/connections.ts";
+import { Gate, type GateLimits, gateLimits } from "./gate.ts";
+import { cutOff } from "./http/listen.ts";
 
 export interface SocketsOptions {
   /** Null when the coordinator takes no nodes now. */
@@ -13,8 +16,7 @@ export interface SocketsOptions {
   refuse(request: IncomingMessage): { status: number; reason: string } | null;
   /** The client's address. */
   addressOf?(request: IncomingMessage): string;
-  /** Sockets that may be open at once. */
-  socketsMax: number;
+  limits?: GateLimits;
 }
 
 export class Sockets {
@@ -28,7 +30,11 @@ export class Sockets {
     handleProtocols: (offered: Set<string>) => (offered.has(subprotocol) ? subprotocol : false),
   } as ConstructorParameters<typeof WebSocketServer>[0]);
 
-  constructor(private readonly options: SocketsOptions) {}
+  readonly #gate: Gate;
+
+  constructor(private readonly options: SocketsOptions) {
+    this.#gate = new Gate(options.limits ?? gateLimits);
+  }
 
   get open(): number {
     return this.#server.clients.size;
@@ -45,12 +51,16 @@ export class Sockets {
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on("error", () => socket.destroy());
-    const refusal = this.#refusal(request);
+    const address = this.options.addressOf?.(request);
+    const network = networkOf(address ?? "");
+    const refusal = this.#refusal(request) ?? this.#gate.refusal(network);
     if (refusal) {
       decline(socket, refusal.status, refusal.reason);
       return;
     }
-    const address = this.options.addressOf?.(request);
+    const place = this.#gate.enter(network);
+    // Also where the handshake fails.
+    socket.once("close", place.left);
     this.#server.handleUpgrade(request, socket, head, (client) => {
       client.binaryType = "nodebuffer";
       const connection = this.options.connect({
@@ -63,6 +73,9 @@ export class Sockets {
           setTimeout(() => client.terminate(), 5_000).unref();
         },
         bufferedBytes: () => client.bufferedAmount,
+        pause: () => client.pause(),
+        resume: () => client.resume(),
+        greeted: place.greeted,
         ...(address === undefined ? {} : { address }),
       });
       if (!connection) {
@@ -81,7 +94,6 @@ export class Sockets {
   #refusal(request: IncomingMessage): { status: number; reason: string } | null {
     const path = (request.url ?? "").split("?", 1)[0];
     if (path !== socketPath) return { status: 404, reason: `The WebSocket is at ${socketPath}.` };
-    if (this.open >= this.options.socketsMax) return { status: 503, reason: "Too many nodes are connected." };
     return this.options.refuse(request);
   }
 }
@@ -98,6 +110,8 @@ function decline(socket: Duplex, status: number, reason: string): void {
   const body = JSON.stringify({ type: "about:blank", title: phrases[status] ?? "Refused", status, detail: reason });
   socket.end(
     `HTTP/1.1 ${status} ${phrases[status] ?? "Refused"}\r\nContent-Type: application/problem+json\r\n` +
+      `${status === 429 || status === 503 ? "Retry-After: 5\r\n" : ""}` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
+  cutOff(socket);
 }

@@ -41,6 +41,8 @@ export interface AttackNodeOptions {
 export type Refusal = Extract<CoordinatorMessage, { type: "refuse" }>;
 
 const answerMsMax = 10_000;
+/** Below what any timing of the coordinator takes for silence. */
+const heartbeatMs = 1_000;
 
 export class AttackNode {
   readonly heard: CoordinatorMessage[] = [];
@@ -62,6 +64,8 @@ export class AttackNode {
   readonly #privateKey: KeyObject;
   readonly publicKey: Uint8Array;
   #seq = 1;
+  /** Heartbeats are told once the coordinator has welcomed this connection. */
+  #isWelcome = false;
 
   constructor(
     readonly url: string,
@@ -77,6 +81,7 @@ export class AttackNode {
     const { headers, localAddress, hello = true } = this.options;
     const startedMs = performance.now();
     this.closedAfterMs = null;
+    this.#isWelcome = false;
     const options: ClientOptions & { localAddress?: string } = { perMessageDeflate: false };
     if (headers) options.headers = headers;
     if (localAddress) options.localAddress = localAddress;
@@ -96,6 +101,10 @@ export class AttackNode {
       socket.once("error", reject);
     });
     socket.on("error", () => {});
+    const heartbeat = setInterval(() => {
+      if (this.#isWelcome) this.send({ type: "progress", leases: [] });
+    }, heartbeatMs);
+    socket.on("close", () => clearInterval(heartbeat));
     return this;
   }
 
@@ -225,6 +234,7 @@ export class AttackNode {
   #onFrame(bytes: Uint8Array, hello: boolean, holding: readonly HeldLease[]): void {
     for (const message of decodeFromCoordinator(bytes)) {
       this.heard.push(message);
+      if (message.type === "welcome") this.#isWelcome = true;
       if (message.type === "challenge" && hello) this.send(this.hello(message.nonce, holding));
       else if (message.type === "job") this.jobs.set(message.job, message);
       else if (message.type === "revoke") this.revoked.push(message);

@@ -59,6 +59,15 @@ function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
   const headers = { ...problemHeaders, connection: "close", "content-length": String(Buffer.byteLength(text)) };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${body.status} ${body.title}\r\n${lines.join("")}\r\n${text}`);
+  cutOff(socket);
+}
+
+const refusedMs = 1_000;
+
+/** Who was refused and does not close its end either is cut off, lest it hold a place for ever. */
+export function cutOff(socket: Duplex): void {
+  const timer = setTimeout(() => socket.destroy(), refusedMs);
+  socket.once("close", () => clearTimeout(timer));
 }
 
 function parserProblem(code: string | undefined): HttpProblem {
