@@ -196,7 +196,7 @@ async function assemble(
     },
     addressOf: (request) => access.clientAddress(new IncomingFacts(request)),
   });
-  metrics = createMetrics({ grid: coordinator, sse, sockets: () => sockets.open });
+  metrics = createMetrics({ grid: coordinator, sse, sockets: () => sockets.open, scaler: scaling?.api ?? null });
   const app = createApp({
     grid: coordinator,
     access,

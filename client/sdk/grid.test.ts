@@ -45,6 +45,18 @@ describe("a submission", () => {
     expect([...jobs.keys()][0]).toMatch(/^[0-9a-f]{32}$/);
   });
 
+  it("says who pays, until when and for how much, and nothing of what is not given", async () => {
+    await using server = await fakeServer(accepted, accepted);
+    const grid = connect(server.url, { retry: quick });
+    const deadline = new Date(Date.UTC(2999, 0, 1));
+    await grid.submit("monte_carlo", payload, { supply: "paid", deadline, budget: 2.5, region: "eu-west-1" });
+    await grid.submit("monte_carlo", payload);
+    const [told, plain] = server.received.map(({ body }) => JSON.parse(body));
+    const terms = { supply: "paid", deadline: "2999-01-01T00:00:00.000Z", budget: 2.5, region: "eu-west-1" };
+    expect(told).toEqual({ workload_type: "monte_carlo", payload, ...terms });
+    expect(plain).toEqual({ workload_type: "monte_carlo", payload });
+  });
+
   it("of its own key says whether the job was there before, and each without one has a new key", async () => {
     await using server = await fakeServer((request, response) => {
       response.setHeader("idempotent-replayed", String(request.headers["idempotency-key"] === "mine"));

@@ -97,9 +97,10 @@ export class Grid {
   async submit<Type extends string>(
     type: Type,
     payload: PayloadOf<Type>,
-    { priority, idempotencyKey = newKey(), signal }: SubmitOptions = {},
+    { priority, supply, deadline, budget, region, idempotencyKey = newKey(), signal }: SubmitOptions = {},
   ): Promise<SubmittedJob<ResultOf<Type>>> {
-    const body = jsonOf({ workload_type: type, payload, ...(priority === undefined ? {} : { priority }) });
+    // What is not given is not sent: the coordinator's own defaults hold.
+    const body = jsonOf({ workload_type: type, payload, priority, supply, deadline, budget, region });
     checkSize(body);
     if (!/^[\x21-\x7e]{1,128}$/.test(idempotencyKey)) {
       throw invalidArgument(

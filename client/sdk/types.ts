@@ -49,6 +49,14 @@ export interface CallOptions {
 export interface SubmitOptions extends CallOptions {
   /** 1 (whenever) to 10 (first); the coordinator's default is 5. */
   priority?: number;
+  /** `paid`: instances may be launched for it; `volunteers`: none. By default `paid` where instances cost nothing. */
+  supply?: "volunteers" | "paid";
+  /** When it should be done. */
+  deadline?: Date;
+  /** Dollars that its instances may cost; used up, the job is left to volunteers. */
+  budget?: number;
+  /** Where the work comes from, as `eu-west-1`. */
+  region?: string;
   /**
    * Names this submission: the same key with the same payload is the same job, from any process, for ever. Without it
    * each call makes up its own, which covers its own retries.

@@ -15,7 +15,7 @@ export interface ListedPrice {
 }
 
 const document = { source: "Queztl-Core v1.2, Cost (AWS Spot Instances)", asOf: "v1.2" };
-const list = { source: "EC2 on-demand list price, Linux, us-east-1, as published before 2026", asOf: "2025" };
+const list = { source: "EC2 on-demand list price, Linux, us-east-1, from public copies of it", asOf: "2024-2026" };
 
 const spot = (type: string, cores: number, memoryGib: number, dollarsPerHour: number, gpu: string | null = null) =>
   ({ type, provider: "aws", market: "spot", cores, memoryGib, gpu, dollarsPerHour, ...document }) as const;

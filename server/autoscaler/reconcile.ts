@@ -99,7 +99,8 @@ function onMissing(turn: Turn, row: InstanceRow, listedAtMs: number): void {
     turn.act({ type: "gone", instance: row.id, reason: reason("ended", `Ended: ${row.reason.message}`) });
     return;
   }
-  if (row.state === "REGISTERED" || row.state === "DRAINING") {
+  // Of a machine that is not spot, an end that nobody asked for says nothing about others of its kind.
+  if (row.offering.market === "spot" && (row.state === "REGISTERED" || row.state === "DRAINING")) {
     learn(
       turn.memory,
       { type: "interrupted", offering: row.offering.id, ranMs: ran(turn, row) },

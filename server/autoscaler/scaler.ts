@@ -229,6 +229,7 @@ export class Scaler {
     const calls = this.#calls.apply(decision, (action) => this.#orderOf(action, nowMs));
     this.#count(decision, nowMs);
     this.book.prune(nowMs);
+    this.#forgetEnded();
     const due = [...this.meter.takeWrites(nowMs), ...(this.options.arrivals?.takeWrites() ?? [])];
     await this.#committed(calls.length > 0 ? [...due, put(rooms.state, "counters", this.counters)] : due);
     this.#trouble("record", null);
@@ -295,12 +296,20 @@ export class Scaler {
     await this.#committed([]);
   }
 
+  #forgetEnded(): void {
+    for (const id of this.#joined.keys()) {
+      const row = this.book.instances.get(id);
+      if (!row || !costs(row)) this.#joined.delete(id);
+    }
+  }
+
   /** Joins that the record does not know since it failed: the instances are here, and do not say it again. */
   #recall(): void {
     for (const [id, { node, cloudId }] of this.#joined) {
       const row = this.book.instances.get(id);
-      if (!row || !costs(row)) this.#joined.delete(id);
-      else if (row.node === null || row.state === "LAUNCHED" || isOpen(row)) this.#calls.joined(row, node, cloudId);
+      if (row && costs(row) && (row.node === null || row.state === "LAUNCHED" || isOpen(row))) {
+        this.#calls.joined(row, node, cloudId);
+      }
     }
   }
 

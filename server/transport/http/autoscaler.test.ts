@@ -78,6 +78,9 @@ describe("with a cloud that costs money", () => {
     expect(seen.scale_up_count).toBeGreaterThan(0);
     expect(seen.dollars_per_hour).toBeCloseTo(5 * 0.0416);
     expect(seen.spend.today.dollars).toBeGreaterThan(0);
+    const metrics = await (await server.ask("/metrics")).text();
+    expect(metrics).toContain("queztl_instances 5");
+    expect(metrics).toMatch(/queztl_instance_dollars_per_hour 0\.20/);
     const { decisions } = decisionListSchema.parse(
       await (await server.ask("/api/v1.2/autoscaler/decisions?limit=500")).json(),
     );

@@ -1,6 +1,7 @@
 /** Prometheus metrics: what `Grid.status()` tells, read at each scrape, and what the shell measures itself. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Grid } from "../grid.ts";
+import type { GridScaler } from "../scaler.ts";
 import type { SseHub } from "../sse.ts";
 
 export interface MetricsSources {
@@ -8,6 +9,8 @@ export interface MetricsSources {
   sse: SseHub;
   /** Open WebSockets of nodes. */
   sockets: () => number;
+  /** Absent where no instances are launched. */
+  scaler?: GridScaler | null;
 }
 
 export interface Metrics {
@@ -20,7 +23,7 @@ export interface Metrics {
   close(): void;
 }
 
-export function createMetrics({ grid, sse, sockets }: MetricsSources): Metrics {
+export function createMetrics({ grid, sse, sockets, scaler }: MetricsSources): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: "queztl_" });
   const readGrid = gridGauges(registry, grid);
@@ -38,6 +41,14 @@ export function createMetrics({ grid, sse, sockets }: MetricsSources): Metrics {
   gauge("queztl_event_streams", "Open server-sent event streams", () => sse.open);
   gauge("queztl_event_streams_dropped", "Event streams cut off because the client read too slowly", () => sse.dropped);
   gauge("queztl_healthy", "1 when ok, 0 when degraded", () => (grid.health().status === "ok" ? 1 : 0));
+  if (scaler) {
+    const told = (): ReturnType<GridScaler["status"]> => scaler.status();
+    gauge("queztl_instances", "Instances that run, come or go", () => told().managed_instances);
+    gauge("queztl_instances_desired", "Instances that were wanted last", () => told().desired ?? 0);
+    gauge("queztl_instance_dollars_per_hour", "Sum of the prices of all instances", () => told().dollars_per_hour);
+    gauge("queztl_instance_dollars_today", "Spent on instances since midnight (UTC)", () => told().spend.today.dollars);
+    gauge("queztl_scaler_alerts", "What the operator must hear of", () => told().alerts.length);
+  }
   const commits = new Histogram({
     name: "queztl_commit_seconds",
     help: "Time of a group commit until it is durable",

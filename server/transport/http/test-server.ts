@@ -57,7 +57,7 @@ export async function testServer(options: TestOptions = {}): Promise<TestServer>
     new Keyring(grid.keys, Date.now),
   );
   const sse = new SseHub({ ...sseLimitsDefault, ...options.sse });
-  const metrics = createMetrics({ grid, sse, sockets: () => 0 });
+  const metrics = createMetrics({ grid, sse, sockets: () => 0, scaler: options.scaler ?? null });
   const built = {
     pagesDir: options.pagesDir ?? "/nonexistent",
     workerFile: options.workerFile ?? "/nonexistent/worker.mjs",
