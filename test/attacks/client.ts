@@ -47,7 +47,8 @@ const heartbeatMs = 1_000;
 export class AttackNode {
   readonly heard: CoordinatorMessage[] = [];
   readonly leases: LeaseMessage[] = [];
-  readonly revoked: { lease: string; reason: string }[] = [];
+  readonly revoked: { lease: string; reason: string; heldMs: number }[] = [];
+  readonly #leasedAtMs = new Map<string, number>();
   readonly acked: number[] = [];
   readonly rejected: { seq: number; reason: string }[] = [];
   readonly jobs = new Map<string, JobDescription>();
@@ -237,12 +238,15 @@ export class AttackNode {
       if (message.type === "welcome") this.#isWelcome = true;
       if (message.type === "challenge" && hello) this.send(this.hello(message.nonce, holding));
       else if (message.type === "job") this.jobs.set(message.job, message);
-      else if (message.type === "revoke") this.revoked.push(message);
-      else if (message.type === "ack") {
+      else if (message.type === "revoke") {
+        const heldMs = performance.now() - (this.#leasedAtMs.get(message.lease) ?? 0);
+        this.revoked.push({ lease: message.lease, reason: message.reason, heldMs });
+      } else if (message.type === "ack") {
         this.acked.push(...message.seqs);
         this.rejected.push(...message.rejected);
       } else if (message.type === "lease") {
         this.leases.push(message);
+        this.#leasedAtMs.set(message.lease, performance.now());
         if (this.options.honest) this.#answer(message);
       }
     }

@@ -19,6 +19,9 @@ afterAll(async () => {
   await grid.end();
 });
 
+/** What a lease with progress lasts at least: two of the shortest leases of these tests' timing. */
+const heldMsMin = 5_900;
+
 const upgrade = (headers: Record<string, string> = {}): string =>
   Object.entries({
     Host: `127.0.0.1:${grid.port}`,
@@ -100,8 +103,12 @@ test("a flood of handshakes is capped, and nobody loses a lease over it", async 
   expect(grown).toBeLessThan(rssGrowthBytesMax);
   clearInterval(telling);
   expect(keeper.isOpen).toBe(true);
-  // Faster nodes copy what it does not compute; nothing of it was given up as lost.
-  expect(keeper.revoked.map(({ reason }) => reason).filter((reason) => !reason.startsWith("done"))).toEqual([]);
+  // Faster nodes copy what it does not compute, and progress that leads to no result holds a lease only so long;
+  // nothing of it was given up as lost.
+  const lost = keeper.revoked.filter(
+    ({ reason, heldMs }) => !reason.startsWith("done") && !(reason === "deadline" && heldMs >= heldMsMin),
+  );
+  expect(lost).toEqual([]);
   for (const socket of sockets) socket.destroy();
   // The places are free again.
   await grid.node().join();
