@@ -1,6 +1,6 @@
 /**
- * Builds the two pages into `dist/client`: `index.html` (donate, served at `/`) and `dashboard.html`
- * (served at `/dashboard`). The dev server forwards everything else to a running coordinator.
+ * Builds the pages into `dist/client`: `index.html` (donate, served at `/`), `dashboard.html` (at `/dashboard`) and
+ * `volunteers.html` (at `/volunteers`). The dev server forwards everything else to a running coordinator.
  */
 import { fileURLToPath } from "node:url";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
@@ -15,12 +15,13 @@ const headers = {
   "Cross-Origin-Resource-Policy": "same-origin",
 };
 
-/** `/dashboard` without its extension, as the coordinator serves it. */
-const dashboardPath: Plugin = {
-  name: "queztl-dashboard-path",
+/** Pages without their extension, as the coordinator serves them. */
+const pagePaths: Plugin = {
+  name: "queztl-page-paths",
   configureServer(server) {
     server.middlewares.use((request, _response, next) => {
-      if (request.url === "/dashboard" || request.url?.startsWith("/dashboard?")) request.url = "/dashboard.html";
+      const [, page] = /^\/(dashboard|volunteers)(\?|$)/.exec(request.url ?? "") ?? [];
+      if (page) request.url = `/${page}.html`;
       next();
     });
   },
@@ -32,7 +33,7 @@ const forward = { target: coordinator, changeOrigin: false };
 export default defineConfig({
   root: here("."),
   publicDir: false,
-  plugins: [svelte({ configFile: false }), dashboardPath],
+  plugins: [svelte({ configFile: false }), pagePaths],
   worker: { format: "es" },
   build: {
     target: "es2022",
@@ -41,7 +42,9 @@ export default defineConfig({
     // Inlined files would be data: URLs, which a strict content security policy refuses.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rolldownOptions: { input: { index: here("index.html"), dashboard: here("dashboard.html") } },
+    rolldownOptions: {
+      input: { index: here("index.html"), dashboard: here("dashboard.html"), volunteers: here("volunteers.html") },
+    },
   },
   server: {
     host: "127.0.0.1",

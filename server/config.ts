@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { newIdentitiesDefault } from "./access/newcomers.ts";
 import type { CoreConfig } from "./core/limits.ts";
 import type { Desk } from "./first-minutes/browser.ts";
+import { type CreditOptions, creditDefaults } from "./ledger/credit.ts";
 import { readScaleConfig, type ScaleConfig, scaleFlags, scaleVariables } from "./scale-config.ts";
 
 export interface Config {
@@ -43,6 +44,7 @@ export interface Config {
   joinToken: string | null;
   /** OFF only in the test that shows what FULL is for. */
   synchronous: "FULL" | "OFF";
+  credit: CreditOptions;
   /** What differs from the core's defaults. */
   core: Partial<CoreConfig>;
 }
@@ -96,6 +98,10 @@ const flags = {
   "one-network": {
     type: "boolean",
     help: "Let identities of one network compute the same grains, as in a laboratory (QUEZTL_ONE_NETWORK=1)",
+  },
+  "credit-delay": {
+    type: "string",
+    help: "Minutes until work counts as its volunteer's credit (QUEZTL_CREDIT_DELAY; default 60)",
   },
   "new-identities": {
     type: "string",
@@ -154,6 +160,14 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
     sealMs:
       86_400_000 *
       integer(values["seal-days"] ?? env.QUEZTL_SEAL_DAYS ?? "7", "--seal-days / QUEZTL_SEAL_DAYS", 0, 3_650),
+    credit: creditOptions(
+      integer(
+        values["credit-delay"] ?? env.QUEZTL_CREDIT_DELAY ?? "60",
+        "--credit-delay / QUEZTL_CREDIT_DELAY",
+        0,
+        10_080,
+      ),
+    ),
     newIdentitiesPerHour: newIdentities(values["new-identities"] ?? env.QUEZTL_NEW_IDENTITIES),
     operatorToken: env.QUEZTL_OPERATOR_TOKEN ?? null,
     joinToken: env.QUEZTL_JOIN_TOKEN ?? null,
@@ -164,6 +178,12 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
       ...(env.QUEZTL_TEST_TIMING === "fast" ? fastTiming : {}),
     },
   };
+}
+
+/** Paydays are as far apart as is needed to blur when work was done: a sixth of the delay. */
+function creditOptions(minutes: number): CreditOptions {
+  const delayMs = 60_000 * minutes;
+  return { delayMs, periodMs: Math.min(creditDefaults.periodMs, Math.max(1_000, delayMs / 6)) };
 }
 
 function parse(argv: readonly string[]) {

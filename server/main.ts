@@ -170,6 +170,7 @@ async function assemble(
     receiptKey: await loadCoordinatorKey(config.dataDir),
     config: { ...config.core, volunteersSubmitter: demoSubmitter },
     sealMs: config.sealMs,
+    credit: config.credit,
     log,
     onCommit: (ms, writes) => metrics?.observeCommit(ms / 1000, writes),
   });

@@ -2,9 +2,11 @@
  * A portable identity as a file, or on its way to another device by a code. An identity is made non-extractable, so nobody (its owner included) can take it elsewhere;
  * only one that its owner asked to be portable keeps its private half, and can be saved and brought to another browser.
  */
+import type { IdentityPort } from "../../agent/ports.ts";
 import { callApi } from "../shared/api.ts";
+import { sha256Hex } from "./hash.ts";
 import { inTransaction, openDatabase } from "./idb.ts";
-import { identityOfSeed, type KeptIdentity, keepIdentity, keptIdentity } from "./identity.ts";
+import { identityOfSeed, type KeptIdentity, keepIdentity, keptIdentity, portOf } from "./identity.ts";
 import { linkKeys, makeCode, openSeed, sealSeed } from "./link-code.ts";
 
 const kind = "queztl identity";
@@ -44,8 +46,8 @@ export async function identityOfText(text: string): Promise<KeptIdentity> {
 }
 
 export interface IdentityFacts {
-  /** The first 16 hex digits of its public key; null before the first donation makes one. */
-  short: string | null;
+  /** As the coordinator names it: see `volunteerId`. Null before the first donation makes one. */
+  id: string | null;
   portable: boolean;
   /** Whether scripts of this site could read the key: over plain http they can. */
   readable: boolean;
@@ -53,12 +55,15 @@ export interface IdentityFacts {
   persisted: boolean | null;
 }
 
+/** An identity's name on the grid: the first 16 hex digits of the SHA-256 of its public key. */
+export const volunteerId = async (publicKey: Uint8Array): Promise<string> => (await sha256Hex(publicKey)).slice(0, 16);
+
 /** Works on the browser's storage, for the page; not while the tab computes. */
 export const browserIdentity = {
   async facts(): Promise<IdentityFacts> {
     const identity = await withDatabase(keptIdentity);
     return {
-      short: identity ? hex(identity.publicKey).slice(0, 16) : null,
+      id: identity ? await volunteerId(identity.publicKey) : null,
       portable: identity?.portable !== undefined,
       readable: identity !== undefined && "seed" in identity,
       persisted: (await navigator.storage?.persisted?.().catch(() => null)) ?? null,
@@ -100,6 +105,14 @@ export const browserIdentity = {
     await replace(await identityOfSeed(await openSeed(sealed, key)));
   },
 };
+
+/** The key of this browser's identity, to sign with; rejects where the browser has another identity by now. */
+export async function browserIdentityPort(id: string): Promise<IdentityPort> {
+  const identity = await withDatabase(keptIdentity);
+  if (!identity || (await volunteerId(identity.publicKey)) !== id)
+    throw new Error("This browser has another identity by now. Reload the page.");
+  return portOf(identity);
+}
 
 async function withDatabase<T>(work: (database: IDBDatabase) => Promise<T>): Promise<T> {
   const database = await openDatabase();

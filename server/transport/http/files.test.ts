@@ -13,6 +13,7 @@ beforeAll(async () => {
   mkdirSync(join(pagesDir, "assets"), { recursive: true });
   writeFileSync(join(pagesDir, "index.html"), "<title>Donate</title>");
   writeFileSync(join(pagesDir, "dashboard.html"), "<title>Dashboard</title>");
+  writeFileSync(join(pagesDir, "volunteers.html"), "<title>Volunteers</title>");
   writeFileSync(join(pagesDir, "assets/main-abc123.js"), "export {}");
   writeFileSync(join(pagesDir, ".env"), "SECRET");
   writeFileSync(join(folder, "outside.txt"), "SECRET");
@@ -35,6 +36,7 @@ test("pages are isolated, may compile WebAssembly, and are asked after each time
   for (const [path, title] of [
     ["/", "Donate"],
     ["/dashboard", "Dashboard"],
+    ["/volunteers", "Volunteers"],
   ] as const) {
     const answer = await server.ask(path);
     expect(await answer.text()).toContain(title);

@@ -52,7 +52,7 @@ const matches = (c: HttpContext, etag: string): boolean => {
 };
 
 export interface BuiltFiles {
-  /** Folder with index.html, dashboard.html and assets/. */
+  /** Folder with the pages' .html files and assets/. */
   pagesDir: string;
   /** The native worker as one file. */
   workerFile: string;
@@ -103,7 +103,7 @@ function encodedOf(file: Cached, encoding: Encoding): Promise<Uint8Array<ArrayBu
   return encoded;
 }
 
-/** `/`, `/dashboard`, their assets, and the programs that are one file. */
+/** `/`, `/dashboard`, `/volunteers`, their assets, and the programs that are one file. */
 export function fileRoutes(app: Hono<HttpEnv>, built: BuiltFiles): void {
   const cache = new FileCache();
   const root = resolve(built.pagesDir);
@@ -128,14 +128,15 @@ export function fileRoutes(app: Hono<HttpEnv>, built: BuiltFiles): void {
     new HttpProblem("not_built", `${what} not built.`, { remedy: "Run npm run build, or npm start, which does." });
 
   app.get("/", (c) => serve(c, join(root, "index.html"), notBuilt("The pages are")));
-  app.get("/dashboard", (c) => serve(c, join(root, "dashboard.html"), notBuilt("The pages are")));
+  for (const page of ["dashboard", "volunteers"])
+    app.get(`/${page}`, (c) => serve(c, join(root, `${page}.html`), notBuilt("The pages are")));
   app.get("/worker.mjs", (c) => serve(c, resolve(built.workerFile), notBuilt("The native worker is")));
   app.get("/queztl.mjs", (c) => serve(c, resolve(built.cliFile), notBuilt("The command line is")));
   app.get("/queztl-sdk.mjs", (c) => serve(c, resolve(built.sdkFile), notBuilt("The SDK is")));
   const sdkTypes = built.sdkFile.replace(/\.mjs$/, ".d.mts");
   app.get("/queztl-sdk.d.mts", (c) => serve(c, resolve(sdkTypes), notBuilt("The SDK's types are")));
   app.get("/*", (c) => {
-    const missing = nothing("page", "The pages are / and /dashboard; the API's page is /api.");
+    const missing = nothing("page", "The pages are /, /dashboard and /volunteers; the API's page is /api.");
     const wanted = resolve(root, `.${decoded(c.req.path)}`);
     // What leaves the folder, or names a hidden file, is not there.
     if (!wanted.startsWith(root + sep) || /[/\\]\./.test(wanted.slice(root.length))) throw missing;

@@ -46,6 +46,7 @@ const known = fc.constantFrom(
   "/metrics",
   "/api",
   "/dashboard",
+  "/volunteers",
 );
 const query = fc.oneof(
   fc.constant(""),
