@@ -40,6 +40,7 @@ export const submitBodySchema = z
     budget: z.number().positive().max(1e6).optional().describe("Dollars that its instances may cost."),
     region: z.string().min(1).max(64).optional().describe("Where the work comes from, as `us-east-1` or `Ireland`."),
     verification: verificationRequestSchema.optional(),
+    webhook: z.string().max(2_048).optional().describe("Where to tell of its end; a host that the operator allows."),
   })
   .meta({ id: "SubmitBody" });
 export type SubmitBody = z.infer<typeof submitBodySchema>;

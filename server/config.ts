@@ -7,6 +7,7 @@ import type { CoreConfig } from "./core/limits.ts";
 import type { Desk } from "./first-minutes/browser.ts";
 import { type CreditOptions, creditDefaults } from "./ledger/credit.ts";
 import { readScaleConfig, type ScaleConfig, scaleFlags, scaleVariables } from "./scale-config.ts";
+import { hostPattern } from "./webhooks/allowed.ts";
 
 export interface Config {
   host: string;
@@ -45,6 +46,7 @@ export interface Config {
   /** OFF only in the test that shows what FULL is for. */
   synchronous: "FULL" | "OFF";
   credit: CreditOptions;
+  webhookHosts: string[];
   /** What differs from the core's defaults. */
   core: Partial<CoreConfig>;
 }
@@ -102,6 +104,11 @@ const flags = {
   "credit-delay": {
     type: "string",
     help: "Minutes until work counts as its volunteer's credit (QUEZTL_CREDIT_DELAY; default 60)",
+  },
+  "webhook-host": {
+    type: "string",
+    multiple: true,
+    help: "A host, or host:port, that webhooks may go to (QUEZTL_WEBHOOK_HOSTS, comma separated; default none)",
   },
   "new-identities": {
     type: "string",
@@ -168,6 +175,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
         10_080,
       ),
     ),
+    webhookHosts: [...(values["webhook-host"] ?? []), ...list(env.QUEZTL_WEBHOOK_HOSTS)].map(webhookHost),
     newIdentitiesPerHour: newIdentities(values["new-identities"] ?? env.QUEZTL_NEW_IDENTITIES),
     operatorToken: env.QUEZTL_OPERATOR_TOKEN ?? null,
     joinToken: env.QUEZTL_JOIN_TOKEN ?? null,
@@ -178,6 +186,12 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
       ...(env.QUEZTL_TEST_TIMING === "fast" ? fastTiming : {}),
     },
   };
+}
+
+function webhookHost(text: string): string {
+  const pattern = hostPattern(text);
+  if (pattern !== null) return pattern;
+  throw new ConfigError(`--webhook-host / QUEZTL_WEBHOOK_HOSTS: "${text}" is no host. Give it like example.org:8443.`);
 }
 
 /** Paydays are as far apart as is needed to blur when work was done: a sixth of the delay. */

@@ -39,6 +39,7 @@ import {
 } from "./transport/grid.ts";
 import type { GridReceipts, GridVolunteers } from "./transport/ledger.ts";
 import { endedJobView, justEndedView, nodeView, openJobView } from "./views.ts";
+import { Webhooks } from "./webhooks/webhooks.ts";
 
 export interface CoordinatorOptions extends EngineOptions {
   hostname: string;
@@ -78,6 +79,7 @@ export class Coordinator implements Grid {
   /** Submissions with an idempotency key that are under way, by submitter and key. */
   readonly #submitting = new Map<string, Promise<void>>();
   readonly #credit: Credit;
+  readonly #webhooks: Webhooks;
   readonly #engine: Engine;
   readonly #record: ReadableStore;
   #feed!: Feed;
@@ -86,17 +88,29 @@ export class Coordinator implements Grid {
   private constructor(private readonly options: CoordinatorOptions) {
     this.#record = readable(options.store);
     this.#credit = new Credit(options.store.ledger, options.credit);
+    const receiptKey = options.receiptKey ?? CoordinatorKey.fresh();
+    const sealMs = options.sealMs ?? sealMsDefault;
+    this.#webhooks = new Webhooks({
+      documents: (room) => options.store.documents(room),
+      written: (writes) => this.#written(writes),
+      jobView: (id) => this.job(id),
+      sign: (text) => receiptKey.sign(text),
+      log: options.log,
+      now: Date.now,
+      fetch,
+      sealMs,
+    });
     this.#engine = new Engine(
       options,
       this.#nodes,
-      this.#credit,
+      [this.#credit, this.#webhooks],
       (end) => this.#onEnded(end),
       (job) => this.#onRetracted(job),
       () => this.#onBuilt(),
     );
     const receipts = new Receipts({
       ...options,
-      key: options.receiptKey ?? CoordinatorKey.fresh(),
+      key: receiptKey,
       coordinatorId: options.id,
       written: (writes) => this.#written(writes),
       verification: async (job) => ({ ...(await this.job(job))?.verification }),
@@ -210,6 +224,7 @@ export class Coordinator implements Grid {
         payloadJson: large ? null : payloadJson,
         idempotencyKey: request.idempotencyKey,
         bodyHash: request.bodyHash,
+        ...(request.webhook ? { webhook: request.webhook } : {}),
       },
     });
     const job = await this.job(id);
@@ -340,6 +355,7 @@ export class Coordinator implements Grid {
     const { output, outputBlob } = end;
     this.#feed.ended(this.#remember({ view: justEndedView(end), output, outputBlob }));
     this.#engine.state.changedJobs.add(end.job);
+    this.#webhooks.durable(end.job);
   }
 
   /** Whoever was given the output hears that it does not stand. */
@@ -347,6 +363,7 @@ export class Coordinator implements Grid {
     this.#recent.delete(id);
     const view = this.#openView(id);
     if (view) this.#feed.retracted(view);
+    this.#webhooks.durable(id);
   }
 
   /** What ended long enough ago stands for ever. */
@@ -363,6 +380,7 @@ export class Coordinator implements Grid {
     this.#throughput.sample(this.#engine.state.totals.acceptedCoreSeconds);
     const changed = this.#nodes.due(this.#engine.state);
     if (changed.length > 0) this.#engine.loop.write(changed);
+    this.#webhooks.pump();
   }
 
   // ---- records --------------------------------------------------------------------------------------

@@ -212,6 +212,7 @@ async function assemble(
     sse,
     version,
     publicUrl: config.publicUrl,
+    webhookHosts: config.webhookHosts,
     tls: tls !== null,
     report: (error, request) => log("defect", `${request}: ${error instanceof Error ? error.stack : String(error)}`),
   });

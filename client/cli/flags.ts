@@ -124,3 +124,12 @@ export function integerFlag(flags: Parsed["flags"], name: string, least: number,
   if (text.trim() !== "" && Number.isInteger(value) && value >= least && value <= most) return value;
   throw new UsageError(`--${name}`, `--${name} is "${text}".`, `Give a whole number from ${least} to ${most}.`);
 }
+
+/** A flag's number within bounds; undefined when it is not given. */
+export function numberFlag(flags: Parsed["flags"], name: string, least: number, most: number): number | undefined {
+  const text = flags.get(name);
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() !== "" && value >= least && value <= most) return value;
+  throw new UsageError(`--${name}`, `--${name} is "${text}".`, `Give a number from ${least} to ${most}.`);
+}

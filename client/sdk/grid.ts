@@ -97,10 +97,12 @@ export class Grid {
   async submit<Type extends string>(
     type: Type,
     payload: PayloadOf<Type>,
-    { priority, supply, deadline, budget, region, idempotencyKey = newKey(), signal }: SubmitOptions = {},
+    { idempotencyKey = newKey(), signal, ...options }: SubmitOptions = {},
   ): Promise<SubmittedJob<ResultOf<Type>>> {
     // What is not given is not sent: the coordinator's own defaults hold.
-    const body = jsonOf({ workload_type: type, payload, priority, supply, deadline, budget, region });
+    const { priority, supply, deadline, budget, region, verification, webhook } = options;
+    const terms = { priority, supply, deadline, budget, region, verification, webhook };
+    const body = jsonOf({ workload_type: type, payload, ...terms });
     checkSize(body);
     if (!/^[\x21-\x7e]{1,128}$/.test(idempotencyKey)) {
       throw invalidArgument(

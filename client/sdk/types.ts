@@ -1,7 +1,14 @@
 /** What each workload takes and gives, derived from the registry: a new workload is typed without a line here. */
 import type { Workload } from "../../kernels/contract.ts";
 import type * as registry from "../../kernels/registry.ts";
-import type { JobEvent, JobResult, JobState, SubmitAnswer, WorkloadType } from "../../protocol/rest.ts";
+import type {
+  JobEvent,
+  JobResult,
+  JobState,
+  SubmitAnswer,
+  VerificationRequest,
+  WorkloadType,
+} from "../../protocol/rest.ts";
 
 type Registry = typeof registry;
 
@@ -57,6 +64,10 @@ export interface SubmitOptions extends CallOptions {
   budget?: number;
   /** Where the work comes from, as `eu-west-1`. */
   region?: string;
+  /** How sure the result must be; the workload's defaults without it. */
+  verification?: VerificationRequest;
+  /** Told over HTTP of the job's end, and should its output be taken back. */
+  webhook?: string;
   /**
    * Names this submission: the same key with the same payload is the same job, from any process, for ever. Without it
    * each call makes up its own, which covers its own retries.

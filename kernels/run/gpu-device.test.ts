@@ -45,7 +45,10 @@ function machine({ refusesLimits, refusesAll, ...info }: Machine): GPU {
         if (used) throw new Error("the adapter is used up");
         used = true;
         if (refusesAll || (refusesLimits && descriptor?.requiredLimits)) throw new Error("refused");
-        return { limits: { ...modest, ...descriptor?.requiredLimits } };
+        return {
+          features: new Set(descriptor?.requiredFeatures ?? []),
+          limits: { ...modest, ...descriptor?.requiredLimits },
+        };
       },
     };
   };
@@ -58,6 +61,7 @@ describe("opening a GPU", () => {
     expect(opened).toMatchObject({ ok: true, device: { limits: offered } });
     expect(opened).toMatchObject({ facts: { name: "GeForce", software: false, features: ["shader-f16"] } });
     expect(opened).toMatchObject({ facts: { limits: offered } });
+    expect(opened.ok && opened.device.features.has("shader-f16")).toBe(true);
   });
 
   it("falls back to the defaults where the driver refuses its own limits, and tells those", async () => {

@@ -25,6 +25,9 @@ const toldLimits = [
   "maxComputeWorkgroupsPerDimension",
 ] as const;
 
+/** What shaders may use where the adapter has it. */
+const usedFeatures: readonly GPUFeatureName[] = ["shader-f16"];
+
 /** `gpu` is `navigator.gpu`, or Dawn's in Node. Never rejects. */
 export async function openGpu(gpu: GPU | undefined, allowSoftware: boolean): Promise<OpenedGpu> {
   if (!gpu) return { ok: false, message: "This browser has no WebGPU." };
@@ -55,7 +58,8 @@ export async function openGpu(gpu: GPU | undefined, allowSoftware: boolean): Pro
  */
 async function openDevice(gpu: GPU, adapter: GPUAdapter): Promise<GPUDevice> {
   try {
-    return await adapter.requestDevice({ requiredLimits: limitsOf(adapter.limits) });
+    const requiredFeatures = usedFeatures.filter((feature) => adapter.features.has(feature));
+    return await adapter.requestDevice({ requiredFeatures, requiredLimits: limitsOf(adapter.limits) });
   } catch (error) {
     const again = await gpu.requestAdapter({ powerPreference: "high-performance" });
     if (!again) throw error;

@@ -101,6 +101,8 @@ export interface JobRecordSeed {
   payloadJson: string | null;
   idempotencyKey: string | null;
   bodyHash: string | null;
+  /** Where to tell of its end; absent: nowhere. */
+  webhook?: string | null;
 }
 
 /** A write, in the core's words; the shell turns it into the store's. */

@@ -20,10 +20,11 @@ function aLease(number: number, inputBytes: number): LeaseMessage {
   };
 }
 
-function connected(): { connections: Connections; sent: Uint8Array[] } {
+function connected(): { connections: Connections; sent: Uint8Array[]; told: string[] } {
   const sent: Uint8Array[] = [];
+  const told: string[] = [];
   const connections = new Connections({
-    dispatch: () => {},
+    dispatch: (events) => void told.push(...events.map(({ type }) => type)),
     knows: () => true,
     admit: () => 0,
     history: () => ({ acceptedSlices: 0, rejectedSlices: 0, coreSeconds: 0 }),
@@ -34,12 +35,13 @@ function connected(): { connections: Connections; sent: Uint8Array[] } {
     releaseToken: () => "token",
     note: () => {},
   });
-  const socket = { send: (bytes: Uint8Array) => void sent.push(bytes), close: () => {}, bufferedBytes: () => 0 };
+  const socket = { send: (bytes: Uint8Array) => void sent.push(bytes), close: () => void told.push("closed"), bufferedBytes: () => 0 };
   const { closed } = connections.add(socket);
   closed();
   connections.add(socket);
   sent.length = 0;
-  return { connections, sent };
+  told.length = 0;
+  return { connections, sent, told };
 }
 
 it("sends what a turn gathered in one frame", () => {
@@ -65,5 +67,19 @@ it.each([
   expect(received.map((message) => (message.type === "lease" ? message.lo : -1))).toEqual(
     Array.from({ length: leases }, (_, index) => index),
   );
+  connections.closeAll("shutting_down", "over", 1);
+});
+
+it("parts from a node whose results are refused again and again, and from no other", () => {
+  const { connections, told } = connected();
+  const refuse = (count: number): void => {
+    for (let seq = 0; seq < count; seq++) connections.ack(2, seq, "no_lease");
+  };
+  refuse(limits.unacknowledgedResultsMax);
+  connections.ack(2, 0, null);
+  refuse(limits.unacknowledgedResultsMax);
+  expect(told).toEqual([]);
+  refuse(1);
+  expect(told).toEqual(["closed", "disconnected"]);
   connections.closeAll("shutting_down", "over", 1);
 });

@@ -56,6 +56,8 @@ interface Connection {
   outbox: CoordinatorMessage[];
   acked: number[];
   rejected: { seq: number; reason: string }[];
+  /** Results refused since the last one that was taken in. */
+  refused: number;
   /** The frame that is being handled, where that takes more than a turn. */
   line: Promise<void> | null;
   waiting: number;
@@ -68,6 +70,9 @@ const helloMsMax = 5_000;
 const bufferedBytesMax = 4 << 20;
 /** Frames of one connection that may wait for a signature; a node sends far fewer. */
 const waitingFramesMax = 256;
+/** More than an honest node holds when it comes back after all of its leases ended. */
+const refusedMax = limits.unacknowledgedResultsMax;
+const refusedRemedy = "Send results of leases that are yours.";
 /** Of more than this nothing is read until it is handled: the network holds the rest back. */
 const waitingBytesMax = 2 << 20;
 
@@ -96,6 +101,7 @@ export class Connections {
       outbox: [],
       acked: [],
       rejected: [],
+      refused: 0,
       line: null,
       waiting: 0,
       waitingBytes: 0,
@@ -136,9 +142,18 @@ export class Connections {
   ack(id: number, seq: number, rejected: string | null): void {
     const connection = this.#connections.get(id);
     if (!connection) return;
-    if (rejected === null) connection.acked.push(seq);
-    else connection.rejected.push({ seq, reason: rejected });
+    if (rejected === null) {
+      connection.acked.push(seq);
+      connection.refused = 0;
+    } else {
+      connection.rejected.push({ seq, reason: rejected });
+      connection.refused++;
+    }
     this.#dirty.add(connection);
+    if (connection.refused <= refusedMax) return;
+    this.ports.note("results_refused", `node ${connection.node ?? "?"} sends results that are none`);
+    this.close(id, "bad_message", `${connection.refused} results were refused one after the other.`, refusedRemedy, null);
+    this.ports.dispatch([{ type: "disconnected", connection: id }]);
   }
 
   close(id: number, code: RefuseCode, message: string, remedy: string, retryMs: number | null): void {

@@ -47,8 +47,8 @@ export interface EngineOptions {
 /** How a job ended. */
 export type JobEnd = Extract<CoreWrite, { type: "job.ended" }>;
 
-/** Says which postings follow from a write of the core's: they are made durable with it, or not at all. */
-export interface CreditPort {
+/** Says what else follows from a write of the core's (postings, webhooks): durable with it, or not at all. */
+export interface Follower {
   /** The record was opened. */
   load(): Promise<void>;
   follows(write: CoreWrite, state: CoreState, now: number): readonly Write[];
@@ -80,7 +80,7 @@ export class Engine {
   constructor(
     private readonly options: EngineOptions,
     private readonly nodes: Nodes,
-    private readonly credit: CreditPort,
+    private readonly followers: readonly Follower[],
     /** A job's end is durable. */
     private readonly onEnded: (end: JobEnd) => void,
     /** An output that was given does not stand; the job is open again, durably. */
@@ -185,7 +185,7 @@ export class Engine {
     const snapshot = await this.options.store.open(this.options.id);
     this.snapshot = snapshot;
     this.nodes.load(snapshot.nodes);
-    await this.credit.load();
+    for (const follower of this.followers) await follower.load();
     const state = createState(this.options.config, snapshot.epoch);
     restoreTrust(state, snapshot.nodes.flatMap(trustOfRecord));
     state.nextResult = snapshot.lastResultId + 1;
@@ -204,7 +204,7 @@ export class Engine {
           ...this.nodes.before(write),
           ...writes,
           ...termsWrites(write, state),
-          ...this.credit.follows(write, state, Date.now()),
+          ...this.followers.flatMap((follower) => follower.follows(write, state, Date.now())),
         ];
       },
       perform: (effect) => this.#perform(effect),

@@ -79,6 +79,8 @@ export interface SubmitRequest {
   bodyHash: string;
   /** Absent: for volunteers, without a deadline. */
   terms?: JobTerms;
+  /** Where to tell of its end. */
+  webhook?: string | null;
 }
 
 export interface Submitted {

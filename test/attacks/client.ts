@@ -159,7 +159,7 @@ export class AttackNode {
         kind: "native",
         software: "an attacker",
         platform: null,
-        cpu: { model: null, cores: slots },
+        cpu: { model: null, cores: Math.max(1, slots) },
         ramBytes: null,
         wasm: { simd: true, threads: true },
         gpu: null,

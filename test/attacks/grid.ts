@@ -71,9 +71,13 @@ export class AttackedGrid {
   }
 
   /** Submits a job that no other test has; returns its id and what it must come to. */
-  async submit(iterations = dartsOfAJob, verification?: VerificationRequest): Promise<SubmittedJob> {
+  async submit(
+    iterations = dartsOfAJob,
+    verification?: VerificationRequest,
+    more: Record<string, unknown> = {},
+  ): Promise<SubmittedJob> {
     const payload = { iterations, seed: this.#seed++, samples: Math.max(dartsOfABatch, iterations / 2 ** 30) };
-    const body = { workload_type: "monte_carlo", payload, ...(verification ? { verification } : {}) };
+    const body = { workload_type: "monte_carlo", payload, ...(verification ? { verification } : {}), ...more };
     const answer = await this.ask("/api/v1.2/workload/submit", {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -119,6 +123,15 @@ export class AttackedGrid {
   async jobMs(): Promise<number> {
     const startedMs = performance.now();
     await this.expectRight(await this.submit());
+    return performance.now() - startedMs;
+  }
+
+  /** The same, of who waits for the answer instead of asking again and again. */
+  async answerMs(): Promise<number> {
+    const startedMs = performance.now();
+    const { id, expected } = await this.submit();
+    const answer = await this.ask(`/api/v1.2/workload/${id}/result?wait=9`);
+    expect(((await answer.json()) as { result: unknown }).result).toMatchObject(expected());
     return performance.now() - startedMs;
   }
 

@@ -1,18 +1,36 @@
 /** A node that earns trust and then lies: what it costs the researcher, and what the record says afterwards. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Receipt } from "../../protocol/ledger.ts";
 import { until } from "../chaos/processes.ts";
 import type { AttackNode } from "./client.ts";
 import { AttackedGrid, type SubmittedJob } from "./grid.ts";
 
-const grid = new AttackedGrid();
+const grid = new AttackedGrid(["--webhook-host", "127.0.0.1"]);
+/** What the submitter was told of its jobs, in order. */
+const told: { type: string; data: { task_id: string; revision: number } }[] = [];
+const submitter = createServer((request, response) => {
+  let body = "";
+  request.on("data", (chunk: Buffer) => {
+    body += chunk.toString();
+  });
+  request.on("end", () => {
+    told.push(JSON.parse(body));
+    response.writeHead(204).end();
+  });
+});
 let own: AttackNode;
 let liar: AttackNode;
 
 beforeAll(async () => {
+  await new Promise<void>((resolve) => submitter.listen(0, "127.0.0.1", resolve));
   await grid.start();
 });
-afterAll(() => grid.end());
+afterAll(async () => {
+  submitter.close();
+  await grid.end();
+});
 
 /** Answers honestly, with an own node that audits it, until it is trusted. */
 async function earnTrust(node: AttackNode): Promise<void> {
@@ -50,7 +68,8 @@ test("a trusted node's work is taken back with its first lie, in finished jobs t
   own.leave();
   let early: SubmittedJob;
   do {
-    early = await grid.submit(undefined, { early_results: true, audit: 0.05 });
+    const webhook = `http://127.0.0.1:${(submitter.address() as AddressInfo).port}/told`;
+    early = await grid.submit(undefined, { early_results: true, audit: 0.05 }, { webhook });
     await until(
       async () => (await grid.job(early.id)).status === "completed" || null,
       20_000,
@@ -81,6 +100,18 @@ test("a trusted node's work is taken back with its first lie, in finished jobs t
   expect(again.verification.standing).toBe("confirmed");
   expect((await receiptOf(early)).statement.job.revision).toBe(2);
   await grid.expectRight(wrong);
+  const ofEarly = () =>
+    told.filter(({ data }) => data.task_id === early.id).map(({ type, data }) => [type, data.revision]);
+  await until(
+    () => ofEarly().length === 3 || null,
+    10_000,
+    () => `the submitter was told ${JSON.stringify(told)}`,
+  );
+  expect(ofEarly()).toEqual([
+    ["job.completed", 1],
+    ["job.retracted", 2],
+    ["job.completed", 2],
+  ]);
 });
 
 test("a banned identity is refused at the door, after a restart too", async () => {

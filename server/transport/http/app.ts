@@ -39,6 +39,7 @@ export interface AppOptions {
   sse: SseHub;
   version: string;
   publicUrl: URL | null;
+  webhookHosts?: readonly string[];
   tls: boolean;
   /** Told of defects: what became a 500. */
   report: (error: unknown, request: string) => void;
@@ -68,7 +69,8 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
 
   const registry = new OpenAPIHono();
   const api = new Api(app, registry, access);
-  const deps: RouteDeps = { api, grid, access, sse: options.sse, scaler: options.scaler ?? null, publicUrl };
+  const { scaler = null, webhookHosts = [] } = options;
+  const deps: RouteDeps = { api, grid, access, sse: options.sse, scaler, webhookHosts, publicUrl };
   networkRoutes(deps);
   workloadRoutes(deps);
   streamRoutes(deps);

@@ -12,6 +12,8 @@ export interface RouteDeps {
   sse: SseHub;
   /** Null where no instances are launched. */
   scaler: GridScaler | null;
+  /** Hosts that webhooks may go to, as `host` or `host:port`. */
+  webhookHosts: readonly string[];
   /** Where strangers reach this coordinator; null on a machine of its own. */
   publicUrl: URL | null;
 }

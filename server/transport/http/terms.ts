@@ -3,8 +3,18 @@ import type { SubmitBody } from "../../../protocol/rest.ts";
 import type { RequestFacts } from "../../access/caller.ts";
 import { regionOf, regions } from "../../autoscaler/regions.ts";
 import type { JobTerms } from "../../core/state.ts";
+import { refusalOf } from "../../webhooks/allowed.ts";
 import type { RouteDeps } from "./deps.ts";
 import { HttpProblem } from "./problems.ts";
+
+/** Where to tell of the job's end, or null. Throws HttpProblem. */
+export function webhookOf({ webhookHosts }: Pick<RouteDeps, "webhookHosts">, { webhook }: SubmitBody): string | null {
+  if (webhook === undefined) return null;
+  const refusal = refusalOf(webhook, webhookHosts);
+  if (refusal === null) return webhook;
+  const { why, remedy } = refusal;
+  throw new HttpProblem("invalid_body", `${why}.`, { field: "webhook", remedy: `${remedy}.` });
+}
 
 /**
  * Where instances cost nothing, all work may have them. Where they cost money, or may one day, only who holds the scope

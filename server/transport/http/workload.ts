@@ -18,7 +18,7 @@ import { json } from "./api.ts";
 import type { RouteDeps } from "./deps.ts";
 import { workingCurl } from "./example.ts";
 import { HttpProblem, retryAfter } from "./problems.ts";
-import { termsOf } from "./terms.ts";
+import { termsOf, webhookOf } from "./terms.ts";
 import { submitAnswer, visibleJob } from "./views.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -81,6 +81,7 @@ function submitRoute(deps: RouteDeps): void {
         idempotencyKey,
         bodyHash: sha256(bytes).toString("hex"),
         terms: await termsOf(deps, facts, value),
+        webhook: webhookOf(deps, value),
       };
       const submitted = await grid.submit(request).catch((error: unknown) => {
         if (!(error instanceof GridError) || !/^(?:unknown|planned)_workload$/.test(error.code)) throw error;
