@@ -35,7 +35,11 @@ function connected(): { connections: Connections; sent: Uint8Array[]; told: stri
     releaseToken: () => "token",
     note: () => {},
   });
-  const socket = { send: (bytes: Uint8Array) => void sent.push(bytes), close: () => void told.push("closed"), bufferedBytes: () => 0 };
+  const socket = {
+    send: (bytes: Uint8Array) => void sent.push(bytes),
+    close: () => void told.push("closed"),
+    bufferedBytes: () => 0,
+  };
   const { closed } = connections.add(socket);
   closed();
   connections.add(socket);

@@ -152,7 +152,13 @@ export class Connections {
     this.#dirty.add(connection);
     if (connection.refused <= refusedMax) return;
     this.ports.note("results_refused", `node ${connection.node ?? "?"} sends results that are none`);
-    this.close(id, "bad_message", `${connection.refused} results were refused one after the other.`, refusedRemedy, null);
+    this.close(
+      id,
+      "bad_message",
+      `${connection.refused} results were refused one after the other.`,
+      refusedRemedy,
+      null,
+    );
     this.ports.dispatch([{ type: "disconnected", connection: id }]);
   }
 
