@@ -38,9 +38,10 @@ describe.each([...workloads.keys()])("the kernels of %s", (type) => {
       for (const { module: from, name } of WebAssembly.Module.imports(module))
         expect([from, name]).toEqual(["env", "abort"]);
       const names = WebAssembly.Module.exports(module).map(({ name }) => name);
-      expect(names).toEqual(
-        expect.arrayContaining(["memory", "params", "init", "begin", "step", "partial", "partialLength"]),
-      );
+      const whole = ["memory", "params", "init", "begin", "step", "partial", "partialLength"];
+      // Jobs' own modules have an interface of their own.
+      const wanted = workloads.get(type)?.tasks ? ["memory", "run", "alloc"] : whole;
+      expect(names).toEqual(expect.arrayContaining(wanted));
     }
   });
 });

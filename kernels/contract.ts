@@ -3,7 +3,7 @@
  *
  * A job is a sequence of rounds; a round has `tasks` derived tasks, numbered from 0 and never
  * stored. A fixed run of `grainTasks` tasks is a *grain*; what one grain computes is a
- * *partial*: at most 4 KiB of canonical bytes (equal results have equal bytes wherever the
+ * *partial*: at most 64 KiB of canonical bytes (equal results have equal bytes wherever the
  * arithmetic is exact). Partials of neighbouring grains merge along the range.
  *
  * One folder under `workloads/` holds:
@@ -118,6 +118,18 @@ export interface GpuProgram<Payload> {
   decode(payload: Payload, round: number, lo: number, hi: number, output: Uint8Array): Uint8Array;
 }
 
+/** How jobs bring modules of their own, which turn each task's input into its output (ABI in run/task-instance.ts). */
+export interface TaskProgram<Payload> {
+  input(payload: Payload, index: number): Uint8Array;
+  /** The partial of a grain, from its tasks' outputs in order. */
+  pack(payload: Payload, outputs: readonly Uint8Array[]): Uint8Array;
+  outputBytesMax(payload: Payload): number;
+  /** What a task may take on the machine where it was tried, in milliseconds. */
+  taskMsMax(payload: Payload): number;
+  /** Of the random numbers that tasks draw. */
+  seed(payload: Payload): number;
+}
+
 /** Samples of a grain, for a volunteer's page to draw: real ones, which its kernel computed with. */
 export interface Picture {
   /** Darts at a square, of which those within the quarter circle count. */
@@ -150,6 +162,8 @@ export interface Workload<Payload = unknown, Task = unknown, Result = unknown> {
   /** A short payload for a node's calibration run: one grain, about 0.1 s of one WASM core. */
   calibration: Payload;
   gpu?: GpuProgram<Payload>;
+  /** Set where each job brings its own module, in place of the ABI above. */
+  tasks?: TaskProgram<Payload>;
   /** The slice's own part of the payload (tasks lo..hi), when payloads are cut rather than sent whole. */
   inputs?(payload: Payload, lo: number, hi: number): Uint8Array;
   /** What a volunteer's page may show of a partial, as one short line. */

@@ -21,5 +21,4 @@ export const plannedWorkloads = [
   "ml_training",
   "stream_processing",
   "onnx_inference",
-  "custom",
 ] as const;

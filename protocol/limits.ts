@@ -11,7 +11,7 @@ export const limits = {
   /** Grains in one round of a job. */
   jobGrainsMax: 1 << 20,
   /** Bytes of one grain's partial when it travels inline. */
-  partialBytesMax: 4096,
+  partialBytesMax: 65_535,
   /** Payloads and inputs larger than this travel as blobs. */
   inlineBytesMax: 64 << 10,
   /** Body of a submitted workload, in bytes. */

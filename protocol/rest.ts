@@ -39,6 +39,12 @@ export const submitBodySchema = z
     deadline: z.iso.datetime({ offset: true }).optional().describe("When it should be done."),
     budget: z.number().positive().max(1e6).optional().describe("Dollars that its instances may cost."),
     region: z.string().min(1).max(64).optional().describe("Where the work comes from, as `us-east-1` or `Ireland`."),
+    placement: z
+      .enum(["own", "trusted", "volunteers"])
+      .optional()
+      .describe(
+        "Whose machines may see the inputs: own nodes, trusted volunteers too, or all volunteers (without it).",
+      ),
     verification: verificationRequestSchema.optional(),
     webhook: z.string().max(2_048).optional().describe("Where to tell of its end; a host that the operator allows."),
   })
@@ -147,6 +153,7 @@ export const jobViewSchema = z
         deadline: z.string().nullable(),
         budget: z.number().nullable(),
         region: z.string().nullable(),
+        placement: z.enum(["own", "trusted", "volunteers"]),
       })
       .optional(),
   })

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { cache } from "./lib/paths.mjs";
 import { setup } from "./setup.mjs";
 
-const BUILDS = ["kernels", "worker", "cli", "sdk-types", "pages"];
+const BUILDS = ["kernels", "workshop", "worker", "cli", "sdk-types", "pages"];
 
 /** @param {string[]} args */
 export async function main(args) {

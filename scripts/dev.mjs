@@ -23,7 +23,7 @@ function rebuildOnChange() {
     if (building) return later();
     building = true;
     try {
-      await setup({ only: ["kernels", "worker", "cli"] });
+      await setup({ only: ["kernels", "workshop", "worker", "cli"] });
     } catch (error) {
       console.error(error instanceof Error ? error.message : error);
     } finally {

@@ -129,7 +129,7 @@ describe("a job", () => {
     await expect(coordinator.submit(request({ workload: "nothing" }))).rejects.toMatchObject({
       code: "unknown_workload",
     });
-    await expect(coordinator.submit(request({ workload: "custom" }))).rejects.toMatchObject({
+    await expect(coordinator.submit(request({ workload: "llm_inference" }))).rejects.toMatchObject({
       code: "planned_workload",
     });
   });

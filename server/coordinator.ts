@@ -3,17 +3,17 @@
  * over the engine that runs the core.
  */
 
-import { randomUUID } from "node:crypto";
-import { limits } from "../protocol/limits.ts";
 import type { JobView, NetworkStatus, NodeView, WorkloadType } from "../protocol/rest.ts";
 import type { Blobs } from "./blobs/blobs.ts";
 import { plannedWorkloads } from "./catalog.ts";
+import type { Admission } from "./custom/admission.ts";
 import { Credit, type CreditOptions } from "./ledger/credit.ts";
 import { gridReceipts } from "./ledger/grid-receipts.ts";
 import { CoordinatorKey } from "./ledger/key.ts";
 import { Receipts } from "./ledger/receipts.ts";
 import { Volunteers } from "./ledger/volunteers.ts";
 import { certificateOf } from "./ledger/words.ts";
+import { Acceptance } from "./shell/acceptance.ts";
 import type { NodeSocket } from "./shell/connections.ts";
 import { Engine, type EngineOptions, type JobEnd } from "./shell/engine.ts";
 import { Feed } from "./shell/feed.ts";
@@ -22,20 +22,19 @@ import { Nodes } from "./shell/nodes.ts";
 import { orRefusal, type ReadableStore, readable } from "./shell/readable.ts";
 import { type ScalingPort, scalingPort } from "./shell/scaling-port.ts";
 import { statusOf, Throughput } from "./shell/status.ts";
-import { jobQuery, validateSubmission } from "./shell/submissions.ts";
+import { jobQuery } from "./shell/submissions.ts";
 import { workloadTypes } from "./shell/types.ts";
 import type { JobRecord, KeyRecord, RoundRecord, Write } from "./store/store.ts";
-import {
-  type Grid,
-  GridError,
-  type GridHealth,
-  type JobOutput,
-  type JobQuery,
-  type KeyStore,
-  type NumberedJobEvent,
-  type SubmitRequest,
-  type Submitted,
-  type Unsubscribe,
+import type {
+  Grid,
+  GridHealth,
+  JobOutput,
+  JobQuery,
+  KeyStore,
+  NumberedJobEvent,
+  SubmitRequest,
+  Submitted,
+  Unsubscribe,
 } from "./transport/grid.ts";
 import type { GridReceipts, GridVolunteers } from "./transport/ledger.ts";
 import { endedJobView, justEndedView, nodeView, openJobView } from "./views.ts";
@@ -49,6 +48,8 @@ export interface CoordinatorOptions extends EngineOptions {
   sealMs?: number;
   /** Signs receipts; stable over restarts. Without it they are signed by a key that ends with the process. */
   receiptKey?: CoordinatorKey;
+  /** By workload: what jobs' own code must pass. */
+  admissions?: ReadonlyMap<string, Admission>;
 }
 
 type Output = Pick<JobRecord, "output" | "outputBlob">;
@@ -76,8 +77,7 @@ export class Coordinator implements Grid {
   readonly #nodes = new Nodes();
   readonly #recent = new Map<string, Ended>();
   readonly #throughput = new Throughput();
-  /** Submissions with an idempotency key that are under way, by submitter and key. */
-  readonly #submitting = new Map<string, Promise<void>>();
+  readonly #acceptance: Acceptance;
   readonly #credit: Credit;
   readonly #webhooks: Webhooks;
   readonly #engine: Engine;
@@ -108,6 +108,12 @@ export class Coordinator implements Grid {
       (job) => this.#onRetracted(job),
       () => this.#onBuilt(),
     );
+    this.#acceptance = new Acceptance({
+      ...options,
+      engine: this.#engine,
+      record: this.#record,
+      job: (id) => this.job(id),
+    });
     const receipts = new Receipts({
       ...options,
       key: receiptKey,
@@ -171,66 +177,8 @@ export class Coordinator implements Grid {
 
   // ---- Grid -----------------------------------------------------------------------------------------
 
-  async submit(request: SubmitRequest): Promise<Submitted> {
-    this.#engine.assertServing();
-    const { idempotencyKey } = request;
-    if (idempotencyKey === null) return this.#accept(request);
-    const name = `${request.submitter}\n${idempotencyKey}`;
-    // Of requests with one key that come at the same time the first is accepted, and the others see it.
-    while (this.#submitting.has(name)) await this.#submitting.get(name);
-    const submission = (async () => (await this.#replay(request, idempotencyKey)) ?? this.#accept(request))();
-    this.#submitting.set(
-      name,
-      submission.then(
-        () => {},
-        () => {},
-      ),
-    );
-    try {
-      return await submission;
-    } finally {
-      this.#submitting.delete(name);
-    }
-  }
-
-  async #accept(request: SubmitRequest): Promise<Submitted> {
-    if (this.#engine.state.jobs.size >= this.#engine.state.config.openJobsMax) {
-      throw new GridError("overloaded", `${this.#engine.state.jobs.size} jobs are open, the most there may be.`, {
-        remedy: "Wait until some have ended.",
-        retryAfterSeconds: 30,
-      });
-    }
-    const { entry, payload, plan, verification } = validateSubmission(this.options.catalog, request);
-    const payloadJson = JSON.stringify(payload);
-    const large = payloadJson.length > limits.inlineBytesMax;
-    const payloadBlob = large ? await this.#engine.putBlob(new TextEncoder().encode(payloadJson)) : null;
-    const id = randomUUID();
-    await this.#engine.submit({
-      type: "submit",
-      job: {
-        id,
-        submitter: request.submitter,
-        workload: entry.workload,
-        payload,
-        payloadBlob,
-        priority: request.priority,
-        kernel: entry.kernel,
-        files: entry.files,
-        hasCheck: entry.hasCheck,
-        ...(request.terms ? { terms: request.terms } : {}),
-        verification,
-      },
-      record: {
-        payloadJson: large ? null : payloadJson,
-        idempotencyKey: request.idempotencyKey,
-        bodyHash: request.bodyHash,
-        ...(request.webhook ? { webhook: request.webhook } : {}),
-      },
-    });
-    const job = await this.job(id);
-    if (!job) throw new Error(`job ${id} was accepted and is gone`);
-    const operations = entry.workload.cost(payload, 0, plan.tasks).operations;
-    return { job, replayed: false, estimatedCoreSeconds: operations / entry.workload.opsPerCoreSecond };
+  submit(request: SubmitRequest): Promise<Submitted> {
+    return this.#acceptance.submit(request);
   }
 
   async cancel(id: string, by: string): Promise<JobView | null> {
@@ -420,22 +368,6 @@ export class Coordinator implements Grid {
     if (record.outputBlob === null) return null;
     const bytes = await this.options.blobs.get(record.outputBlob);
     return bytes ? JSON.parse(new TextDecoder().decode(bytes)) : null;
-  }
-
-  async #replay(request: SubmitRequest, key: string): Promise<Submitted | null> {
-    const record = await this.#record.jobByIdempotencyKey(request.submitter, key);
-    if (!record) return null;
-    if (record.bodyHash !== request.bodyHash) {
-      throw new GridError("idempotency_mismatch", "This idempotency key was used with another body.", {
-        field: "Idempotency-Key",
-        remedy: "Use a new key for a new request.",
-      });
-    }
-    const job = (await this.job(record.id)) as JobView;
-    const entry = this.options.catalog.get(record.workload);
-    const payload = record.payload === null ? null : JSON.parse(record.payload);
-    const operations = entry && payload !== null ? entry.workload.cost(payload, 0, job.progress.tasks).operations : 0;
-    return { job, replayed: true, estimatedCoreSeconds: operations / (entry?.workload.opsPerCoreSecond ?? 1) };
   }
 
   async #written(writes: readonly Write[]): Promise<void> {

@@ -11,6 +11,7 @@ import { FilesystemBlobs } from "./blobs/filesystem.ts";
 import { loadCatalog } from "./catalog.ts";
 import { type Config, ConfigError, readConfig, usage } from "./config.ts";
 import { Coordinator } from "./coordinator.ts";
+import { CustomAdmission } from "./custom/admission.ts";
 import { lockDataDir } from "./data-lock.ts";
 import { DemoJob } from "./demo-job.ts";
 import { runDemo } from "./first-job.ts";
@@ -171,6 +172,13 @@ async function assemble(
     config: { ...config.core, volunteersSubmitter: demoSubmitter },
     sealMs: config.sealMs,
     credit: config.credit,
+    admissions: new Map([
+      [
+        "custom",
+        new CustomAdmission({ putBlob: (bytes) => blobs.put(bytes), workshopFile: join(root, "dist", "workshop.mjs") })
+          .admit,
+      ],
+    ]),
     log,
     onCommit: (ms, writes) => metrics?.observeCommit(ms / 1000, writes),
   });

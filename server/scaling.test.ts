@@ -9,7 +9,19 @@ import { FakeNode } from "./testing/fake-node.ts";
 import workload from "./testing/workload.ts";
 
 const folder = new URL("./testing/", import.meta.url);
-const paid: JobTerms = { supply: "paid", deadlineMs: 4e12, budgetDollars: 3, region: "eu-west-1" };
+const paid: JobTerms = {
+  supply: "paid",
+  deadlineMs: 4e12,
+  budgetDollars: 3,
+  region: "eu-west-1",
+  placement: "own",
+};
+  supply: "paid",
+  deadlineMs: 4e12,
+  budgetDollars: 3,
+  region: "eu-west-1",
+  placement: "volunteers",
+};
 const running: Coordinator[] = [];
 
 afterEach(async () => {
@@ -75,7 +87,13 @@ describe("instances", () => {
     const store = new MemoryStore();
     const first = await start(store);
     const job = await submit(first, paid);
-    const shown = { supply: "paid", deadline: new Date(4e12).toISOString(), budget: 3, region: "eu-west-1" };
+    const shown = {
+      supply: "paid",
+      deadline: new Date(4e12).toISOString(),
+      budget: 3,
+      region: "eu-west-1",
+      placement: "own",
+    };
     expect((await first.job(job))?.terms).toEqual(shown);
     running.length = 0;
     await first.stop();

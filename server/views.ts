@@ -98,6 +98,7 @@ export function openJobView(state: CoreState, job: Job, now: number): JobView {
       deadline: job.terms.deadlineMs === null ? null : iso(job.terms.deadlineMs),
       budget: job.terms.budgetDollars,
       region: job.terms.region,
+      placement: job.terms.placement,
     },
   };
 }

@@ -1,6 +1,6 @@
 /** `queztl submit`: a payload from JSON, a file, standard input or fields; one job, however often it is sent. */
 
-import type { SubmitOptions } from "../sdk/types.ts";
+import type { SubmitOptions } from "../sdk/index.ts";
 import { type Command, type Context, printJson, timeoutFlag, waiting } from "./context.ts";
 import { exits, UsageError } from "./exits.ts";
 import { integerFlag, numberFlag } from "./flags.ts";
@@ -21,6 +21,10 @@ export const submit: Command = {
     deadline: { value: "TIME", help: "When it should be done, as 2027-01-31T18:00Z" },
     budget: { value: "DOLLARS", help: "What its instances may cost" },
     region: { value: "REGION", help: "Where the work comes from, as eu-west-1" },
+    placement: {
+      value: "WHERE",
+      help: "Who may see the inputs: `own` nodes, `trusted` volunteers too, or `volunteers`",
+    },
     audit: { value: "SHARE", help: "Share of trusted volunteers' results that own nodes audit, 0 to 1" },
     redundancy: { value: "N", help: "Identities of different networks that compute every grain, 1 to 8" },
     webhook: { value: "URL", help: "Told of its end; a host that the operator allows" },
@@ -64,6 +68,9 @@ function termsOf(flags: Context["flags"]): SubmitOptions {
   const deadline = flags.has("deadline") ? new Date(flags.get("deadline") as string) : undefined;
   if (deadline && Number.isNaN(deadline.getTime()))
     throw new UsageError("--deadline", `--deadline is "${flags.get("deadline")}".`, "Give it like 2027-01-31T18:00Z.");
+  const placement = flags.get("placement");
+  if (placement !== undefined && placement !== "own" && placement !== "trusted" && placement !== "volunteers")
+    throw new UsageError("--placement", `--placement is "${placement}".`, "Give own, trusted or volunteers.");
   const audit = numberFlag(flags, "audit", 0, 1);
   const redundancy = integerFlag(flags, "redundancy", 1, 8);
   const verification = {
@@ -75,6 +82,7 @@ function termsOf(flags: Context["flags"]): SubmitOptions {
     ...(supply === undefined ? {} : { supply }),
     ...(deadline === undefined ? {} : { deadline }),
     ...(budget === undefined ? {} : { budget }),
+    ...(placement === undefined ? {} : { placement }),
     ...(flags.has("region") ? { region: flags.get("region")! } : {}),
     ...(flags.has("webhook") ? { webhook: flags.get("webhook")! } : {}),
     ...(Object.keys(verification).length > 0 ? { verification } : {}),

@@ -6,6 +6,7 @@
 import * as Comlink from "comlink";
 import { ComputeError } from "../../agent/ports.ts";
 import type { GrainRun } from "../../kernels/run/grains.ts";
+import { silenceMessage, silenceMsMax } from "../../kernels/run/silence.ts";
 import { StopFlag } from "../../kernels/run/stop-flag.ts";
 import type { ComputeApi, Progress, RunOutcome, Settings } from "./compute-api.ts";
 import type { ComputeWorker } from "./worker-roles.ts";
@@ -80,7 +81,11 @@ export class WorkerSlot<Api extends ComputeApi = ComputeApi> {
       }, hardStopMs);
     };
     signal.addEventListener("abort", onAbort, { once: true });
-    const progress = Comlink.proxy(onProgress);
+    const silence = this.#watch(run);
+    const progress = Comlink.proxy((told: Progress) => {
+      silence.heard();
+      onProgress(told);
+    });
     try {
       const outcome = await Promise.race([api.run(run, progress) as Promise<RunOutcome>, broken]);
       if (outcome.ok) return outcome;
@@ -88,9 +93,28 @@ export class WorkerSlot<Api extends ComputeApi = ComputeApi> {
       throw new ComputeError(outcome.reason, outcome.message, outcome.grain);
     } finally {
       clearTimeout(hardStop);
+      silence.end();
       signal.removeEventListener("abort", onAbort);
       this.#fail = null;
     }
+  }
+
+  /** Ends the worker when a researcher's own code does not come back. */
+  #watch(run: GrainRun): { heard(): void; end(): void } {
+    const ms = silenceMsMax(run);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const heard = (): void => {
+      clearTimeout(timer);
+      if (ms === null) return;
+      timer = setTimeout(() => {
+        const fail = this.#fail;
+        this.hardStops += 1;
+        this.#replace();
+        fail?.(new ComputeError("timeout", silenceMessage(ms)));
+      }, ms);
+    };
+    heard();
+    return { heard, end: () => clearTimeout(timer) };
   }
 
   /** Ends the worker at once; whatever runs rejects. */

@@ -100,8 +100,8 @@ export class Grid {
     { idempotencyKey = newKey(), signal, ...options }: SubmitOptions = {},
   ): Promise<SubmittedJob<ResultOf<Type>>> {
     // What is not given is not sent: the coordinator's own defaults hold.
-    const { priority, supply, deadline, budget, region, verification, webhook } = options;
-    const terms = { priority, supply, deadline, budget, region, verification, webhook };
+    const { priority, supply, deadline, budget, region, placement, verification, webhook } = options;
+    const terms = { priority, supply, deadline, budget, region, placement, verification, webhook };
     const body = jsonOf({ workload_type: type, payload, ...terms });
     checkSize(body);
     if (!/^[\x21-\x7e]{1,128}$/.test(idempotencyKey)) {

@@ -64,6 +64,8 @@ export interface SubmitOptions extends CallOptions {
   budget?: number;
   /** Where the work comes from, as `eu-west-1`. */
   region?: string;
+  /** Whose machines may see the inputs; all volunteers' without it. */
+  placement?: "own" | "trusted" | "volunteers";
   /** How sure the result must be; the workload's defaults without it. */
   verification?: VerificationRequest;
   /** Told over HTTP of the job's end, and should its output be taken back. */

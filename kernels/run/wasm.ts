@@ -3,6 +3,7 @@ import type { KernelFiles } from "../../protocol/messages.ts";
 import type { Workload } from "../contract.ts";
 import { abortError, KernelError, messageOf } from "./errors.ts";
 import { restFor } from "./rest.ts";
+import { TaskInstance } from "./task-instance.ts";
 import { Turns } from "./turn.ts";
 import { WasmInstance } from "./wasm-instance.ts";
 import { pagesOf, withMemoryMaximum } from "./wasm-memory.ts";
@@ -50,7 +51,7 @@ interface Kept {
   build: string;
   params: Uint8Array;
   input: Uint8Array | null;
-  instance: WasmInstance;
+  instance: WasmInstance | TaskInstance;
 }
 
 export interface WasmRunnerOptions {
@@ -89,7 +90,8 @@ export class WasmRunner {
     const turns = new Turns();
     let computeMs = 0;
     try {
-      if (grain.inputs) instance.takeInputs(grain.inputs, grain.inputsFirstTask ?? grain.lo);
+      if (grain.inputs && instance instanceof WasmInstance)
+        instance.takeInputs(grain.inputs, grain.inputsFirstTask ?? grain.lo);
       instance.begin(grain.lo, grain.hi);
       for (;;) {
         if (signal.aborted || this.options.stopped?.()) throw abortError();
@@ -124,17 +126,24 @@ export class WasmRunner {
   async #take(grain: WasmGrain): Promise<Kept> {
     const build = this.#buildOf(grain.files);
     const params = paramsOf(grain);
+    const { workload, payload, input } = grain;
+    if (workload.tasks) {
+      const module = await this.#module(build, memoryPages(grain));
+      return { build, params, input, instance: new TaskInstance(module, workload, payload, params) };
+    }
     const at = this.#idle.findIndex(
       (kept) => kept.build === build && sameBytes(kept.params, params) && sameBytes(kept.input, grain.input),
     );
     const [found] = at < 0 ? [] : this.#idle.splice(at, 1);
     if (found) return found;
     const pages = memoryPages(grain);
-    const instance = await WasmInstance.create(await this.#module(build, pages), params, grain.input);
-    return { build, params, input: grain.input, instance };
+    const instance = await WasmInstance.create(await this.#module(build, pages), params, input);
+    return { build, params, input, instance };
   }
 
   #giveBack(kept: Kept): void {
+    // Of a researcher's own module every grain has a new instance.
+    if (kept.instance instanceof TaskInstance) return;
     this.#idle.push(kept);
     if (this.#idle.length > INSTANCES_MAX) this.#idle.shift();
   }

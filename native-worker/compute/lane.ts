@@ -4,6 +4,7 @@ import { ComputeError } from "../../agent/ports.ts";
 import { abortError, messageOf } from "../../kernels/run/errors.ts";
 import type { GpuFacts } from "../../kernels/run/gpu-device.ts";
 import type { GrainRun } from "../../kernels/run/grains.ts";
+import { silenceMessage, silenceMsMax } from "../../kernels/run/silence.ts";
 import type { FailReason } from "../../protocol/messages.ts";
 import type { FromCompute, KernelRole, ToCompute } from "./messages.ts";
 
@@ -51,10 +52,41 @@ export class Lane {
       }
       this.start();
       const id = this.#nextId++;
-      this.#waiting.set(id, { resolve, reject, onFraction });
+      const silence = this.#watch(id, run);
+      this.#waiting.set(id, {
+        resolve: (answer) => {
+          silence.end();
+          resolve(answer);
+        },
+        reject: (error) => {
+          silence.end();
+          reject(error);
+        },
+        onFraction: (fraction) => {
+          silence.heard();
+          onFraction(fraction);
+        },
+      });
       this.#endpoint?.post({ type: "run", id, run });
       signal.addEventListener("abort", () => this.#abort(id), { once: true });
     });
+  }
+
+  /** Ends the thread when a researcher's own code does not come back. */
+  #watch(id: number, run: GrainRun): { heard(): void; end(): void } {
+    const ms = silenceMsMax(run);
+    let timer: NodeJS.Timeout | undefined;
+    const heard = (): void => {
+      clearTimeout(timer);
+      if (ms === null) return;
+      timer = setTimeout(() => {
+        this.#take(id)?.reject(new ComputeError("timeout", silenceMessage(ms)));
+        this.#replace(new ComputeError(this.options.lostReason, silenceMessage(ms)));
+      }, ms);
+      timer.unref();
+    };
+    heard();
+    return { heard, end: () => clearTimeout(timer) };
   }
 
   /** Starts the thread or child before there is work. */

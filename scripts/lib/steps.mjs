@@ -66,6 +66,13 @@ export const steps = [
     outputs: ["dist/kernels"],
   }),
   buildStep({
+    name: "workshop",
+    title: "Bundling the workshop of researchers' code",
+    program: ["scripts/build-workshop.mjs"],
+    inputs: ["server/custom", "kernels", "protocol", "scripts/build-workshop.mjs"],
+    outputs: ["dist/workshop.mjs"],
+  }),
+  buildStep({
     name: "worker",
     title: "Bundling the native worker",
     program: ["scripts/build-worker.mjs"],

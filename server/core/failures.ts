@@ -36,7 +36,8 @@ export function onFail(
     endLease(state, lease, null, null, out);
     return;
   }
-  const ofNode = nodeFaults.has(message.reason);
+  // An own node that waited in vain for the code has shown that it is the code.
+  const ofNode = nodeFaults.has(message.reason) && !(node.own && message.reason === "timeout");
   if (ofNode) pause(state, node, message.reason, now);
   const failure = recordFailure(job, grain, node, ofNode);
   const { ownFailuresMax, nodeFailuresMax, grainFailuresMax } = state.config;

@@ -264,7 +264,13 @@ describe("copies of the last grains", () => {
 });
 
 describe("terms", () => {
-  const paid = { supply: "paid", deadlineMs: null, budgetDollars: null, region: null } as const;
+  const paid = {
+    supply: "paid",
+    deadlineMs: null,
+    budgetDollars: null,
+    region: null,
+    placement: "volunteers",
+  } as const;
 
   it("an instance computes only what is paid for, until nobody pays any more", () => {
     const grid = new TestGrid();
@@ -279,6 +285,17 @@ describe("terms", () => {
     expect(grid.state.jobs.get("paid")?.terms.supply).toBe("volunteers");
     grid.join("v", { speed: 1 });
     expect(new Set(grid.leasesOf("v").map((lease) => lease.job))).toContain("free");
+  });
+
+  it("keep a job's data to own nodes, or to trusted ones", () => {
+    const grid = new TestGrid();
+    grid.submit("own", { grains: 40 }, { terms: { ...paid, supply: "volunteers", placement: "own" } });
+    grid.submit("trusted", { grains: 40 }, { terms: { ...paid, supply: "volunteers", placement: "trusted" } });
+    grid.join("newcomer", { speed: 1 });
+    expect(grid.leasesOf("newcomer")).toEqual([]);
+    grid.join("o", { own: true, speed: 1 });
+    for (let turn = 0; turn < 40; turn++) for (const lease of grid.leasesOf("o")) grid.answer(lease);
+    expect(grid.state.jobs.size).toBe(0);
   });
 
   it("a node that retires keeps its leases and gets no more, and is served again when it is wanted", () => {

@@ -10,7 +10,7 @@ import { mayReplicate, nextReplica } from "./replicas.ts";
 import { claimAhead } from "./rounds.ts";
 import { slotSpeed } from "./speed.ts";
 import type { CoreState, Job, Lease, Node, Submitter } from "./state.ts";
-import { kernelKey, sliceGrainsFor } from "./trust.ts";
+import { isTrusted, kernelKey, sliceGrainsFor } from "./trust.ts";
 import { nextTurn } from "./turns.ts";
 
 /** The fastest first, so that a GPU is not left waiting while its node's cores are filled. */
@@ -99,9 +99,17 @@ export function misfit(state: CoreState, node: Node, backend: Backend, job: Job)
   if (job.memoryBytes > Math.min(ramBytes ?? Number.POSITIVE_INFINITY, kernelBytesMax ?? Number.POSITIVE_INFINITY))
     return "memory";
   if (!job.engines.every((engine) => node.capabilities.engines.includes(engine))) return "engine";
+  if (!mayHold(state, node, job)) return "placement";
   if (node.hired && job.terms.supply !== "paid") return "unpaid";
   if (state.trust.get(node.id)?.benched.has(kernelKey(job, backend))) return "benched";
   return isQuarantined(state, node, job, backend) ? "quarantined" : null;
+}
+
+/** Whether the submitter lets this node see the job's data. */
+function mayHold(state: CoreState, node: Node, { terms }: Job): boolean {
+  if (node.own || terms.placement === "volunteers") return true;
+  const trust = state.trust.get(node.id);
+  return terms.placement === "trusted" && trust !== undefined && isTrusted(state, trust);
 }
 
 /** Own nodes keep their slots free for the audits of such a job, whose volunteers wait for them. */

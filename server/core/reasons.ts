@@ -12,6 +12,7 @@ const sentences: Record<string, string> = {
   family_off: "its family of workloads is switched off",
   memory: "it needs more memory than there is",
   engine: "it needs an engine that is not installed",
+  placement: "its submitter keeps it to own nodes, or to trusted ones",
   unpaid: "nobody pays for it, so instances leave it to volunteers",
   benched: "results of its kind were wrong on this machine, more than once",
   quarantined: "its kernel is wrong on this kind of browser and GPU",

@@ -27,9 +27,17 @@ export interface JobTerms {
   budgetDollars: number | null;
   /** Where the work comes from, as a region of the autoscaler's; null where nobody said. */
   region: string | null;
+  /** Whose machines may see its data: own nodes only, trusted volunteers too, or all. */
+  placement: "own" | "trusted" | "volunteers";
 }
 
-export const freeTerms: JobTerms = { supply: "volunteers", deadlineMs: null, budgetDollars: null, region: null };
+export const freeTerms: JobTerms = {
+  supply: "volunteers",
+  deadlineMs: null,
+  budgetDollars: null,
+  region: null,
+  placement: "volunteers",
+};
 
 export interface Speed {
   opsPerSecond: number;

@@ -11,7 +11,7 @@ import type { ReadableStore } from "./readable.ts";
 export function validateSubmission(
   catalog: Catalog,
   request: SubmitRequest,
-): { entry: Entry; payload: unknown; plan: Plan; verification: Verification } {
+): { entry: Entry; payload: unknown; verification: Verification } {
   const available = [...catalog.keys()];
   const entry = catalog.get(request.workload);
   if (!entry) {
@@ -36,8 +36,8 @@ export function validateSubmission(
       remedy: `See GET /api/v1.2/workload-types for the schema of ${request.workload} and for examples.`,
     });
   }
-  const plan = planOf(entry, parsed.data);
-  return { entry, payload: parsed.data, plan, verification: verificationOf(entry, request) };
+  planOf(entry, parsed.data);
+  return { entry, payload: parsed.data, verification: verificationOf(entry, request) };
 }
 
 function verificationOf(entry: Entry, request: SubmitRequest): Verification {
@@ -47,7 +47,8 @@ function verificationOf(entry: Entry, request: SubmitRequest): Verification {
   throw new GridError("invalid_payload", message, { field: `verification.${field}`, remedy });
 }
 
-function planOf(entry: Entry, payload: unknown): Plan {
+/** Throws GridError where the job would be too large. */
+export function planOf(entry: Entry, payload: unknown): Plan {
   const plan = entry.workload.plan(payload);
   if (grainsOf(plan) > limits.jobGrainsMax || plan.tasks < 1) {
     throw new GridError(

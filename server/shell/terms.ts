@@ -12,6 +12,8 @@ const schema = z.object({
   deadlineMs: z.number().nullable(),
   budgetDollars: z.number().nullable(),
   region: z.string().nullable(),
+  // Jobs of earlier versions have none.
+  placement: z.enum(["own", "trusted", "volunteers"]).default("volunteers"),
 });
 
 /** In the batch of the job's own row, and gone in the batch of its end. */
@@ -33,5 +35,9 @@ export function termsOf(documents: readonly { key: string; value: string }[]): M
   return terms;
 }
 
-const isFree = ({ supply, deadlineMs, budgetDollars, region }: JobTerms): boolean =>
-  supply === "volunteers" && deadlineMs === null && budgetDollars === null && region === null;
+const isFree = ({ supply, deadlineMs, budgetDollars, region, placement }: JobTerms): boolean =>
+  supply === "volunteers" &&
+  deadlineMs === null &&
+  budgetDollars === null &&
+  region === null &&
+  placement === "volunteers";

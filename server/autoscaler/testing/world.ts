@@ -291,7 +291,7 @@ function jobOf(id: string, coreSeconds: number, terms: Partial<Job["terms"]>, no
     id,
     submitter: "tests",
     phase: "running",
-    terms: { supply: "paid", deadlineMs: null, budgetDollars: null, region: null, ...terms },
+    terms: { supply: "paid", deadlineMs: null, budgetDollars: null, region: null, placement: "volunteers", ...terms },
     createdAtMs: nowMs,
     grains: Math.ceil(coreSeconds),
     grainCoreSeconds: 1,

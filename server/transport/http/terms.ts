@@ -43,5 +43,11 @@ export async function termsOf(
       available,
     });
   }
-  return { supply, deadlineMs, budgetDollars: body.budget ?? null, region: region?.id ?? null };
+  return {
+    supply,
+    deadlineMs,
+    budgetDollars: body.budget ?? null,
+    region: region?.id ?? null,
+    placement: body.placement ?? "volunteers",
+  };
 }

@@ -1,0 +1,210 @@
+/**
+ * Runs a researcher's own module, task by task. Every grain gets a fresh instance, so that its outputs do not depend on
+ * what a node computed before: grains can then be compared bit for bit.
+ *
+ * ## ABI
+ *
+ * Imports, all optional: `queztl.progress(f64)`, `queztl.random() -> f64`, and `env.abort`, which AssemblyScript calls.
+ * Exports:
+ *
+ *   memory
+ *   run(at: i32, length: i32)      the output: i64, its length in the high half and its address in the low one; or (i32, i32),
+ *                                  its address and its length
+ *   alloc(length: i32): i32        optional: room for an input (also by the name `malloc`); without it inputs are
+ *                                  laid into pages that the memory is grown by
+ *   init(at: i32, length: i32)     optional: the job's params as JSON, before the first task
+ *
+ * A module whose tasks are long exports `begin(at, length)`, `step(budgetMs: i32): i32` (1 when done) and `output()`, which
+ * answers as `run` does, in its place: it then pauses every 30 ms, and its node can be stopped at any time.
+ */
+import type { TaskProgram, Workload } from "../contract.ts";
+import { KernelError, messageOf } from "./errors.ts";
+import { pageBytes, pagesOf, withMemoryMaximum } from "./wasm-memory.ts";
+
+type Answer = bigint | readonly [number, number];
+
+interface Exports {
+  memory: WebAssembly.Memory;
+  run?(at: number, length: number): Answer;
+  begin?(at: number, length: number): void;
+  step?(budgetMs: number): number;
+  output?(): Answer;
+  init?(at: number, length: number): void;
+  alloc?(length: number): number;
+  malloc?(length: number): number;
+}
+
+/** Between two looks at messages. */
+const turnMs = 30;
+
+export class TaskInstance {
+  #kernel!: Exports;
+  #program: TaskProgram<unknown>;
+  #lo = 0;
+  #hi = 0;
+  #at = 0;
+  #isOpen = false;
+  #told = 0;
+  #outputs: Uint8Array[] = [];
+  #draw: () => number = () => 0;
+  /** Pages that inputs are laid into, where the module has no allocator. */
+  #room = { at: 0, bytes: 0 };
+
+  constructor(
+    private readonly module: WebAssembly.Module,
+    workload: Workload,
+    private readonly payload: unknown,
+    private readonly params: Uint8Array,
+  ) {
+    this.#program = workload.tasks as TaskProgram<unknown>;
+  }
+
+  begin(lo: number, hi: number): void {
+    [this.#lo, this.#hi, this.#at] = [lo, hi, lo];
+    this.#outputs = [];
+    this.#isOpen = false;
+    this.#room = { at: 0, bytes: 0 };
+    this.#kernel = this.#instantiate();
+    this.#reseed(lo);
+    const { init } = this.#kernel;
+    if (init) this.#call("init", () => init(this.#place(this.params), this.params.length));
+  }
+
+  /** Runs tasks until 30 ms are over; a `run` that takes longer is not interrupted. */
+  step(): { done: boolean; ms: number } {
+    const before = performance.now();
+    for (let ms = 0; this.#at < this.#hi && ms < turnMs; ms = performance.now() - before) this.#advance(turnMs - ms);
+    return { done: this.#at >= this.#hi, ms: performance.now() - before };
+  }
+
+  fraction(): number {
+    return (this.#at - this.#lo + this.#told) / (this.#hi - this.#lo);
+  }
+
+  partial(): Uint8Array {
+    return this.#program.pack(this.payload, this.#outputs);
+  }
+
+  #advance(budgetMs: number): void {
+    const { run, begin, step, output } = this.#kernel;
+    if (!this.#isOpen) {
+      this.#told = 0;
+      this.#reseed(this.#at);
+      const input = this.#program.input(this.payload, this.#at);
+      const at = this.#place(input);
+      if (run) {
+        this.#take(this.#call("run", () => run(at, input.length)));
+        return;
+      }
+      this.#call("begin", () => begin?.(at, input.length));
+      this.#isOpen = true;
+    }
+    if (this.#call("step", () => step?.(Math.max(1, Math.round(budgetMs)))) === 0) return;
+    this.#isOpen = false;
+    this.#take(this.#call("output", () => output?.()) as Answer);
+  }
+
+  /** Copies an output out of the module's memory. */
+  #take(answer: Answer): void {
+    const [at, length] =
+      typeof answer === "bigint"
+        ? [Number(BigInt.asUintN(32, answer)), Number(BigInt.asUintN(32, answer >> 32n))]
+        : Array.isArray(answer)
+          ? [(answer[0] as number) >>> 0, (answer[1] as number) >>> 0]
+          : fail(`Task ${this.#at}: run must return an i64, or two i32.`);
+    const most = this.#program.outputBytesMax(this.payload);
+    if (length > most) fail(`Task ${this.#at} answers ${length} bytes; limits.output_bytes is ${most}.`);
+    const { buffer } = this.#kernel.memory;
+    if (at + length > buffer.byteLength) fail(`Task ${this.#at} answers ${length} bytes at ${at}, outside its memory.`);
+    this.#outputs.push(new Uint8Array(buffer, at, length).slice());
+    this.#at++;
+  }
+
+  /** Lays bytes into the module's memory; answers where. */
+  #place(bytes: Uint8Array): number {
+    const { alloc, malloc, memory } = this.#kernel;
+    const make = alloc ?? malloc;
+    const at = make ? (this.#call("alloc", () => make(bytes.length)) as number) >>> 0 : this.#grown(bytes.length);
+    if (at + bytes.length > memory.buffer.byteLength) fail(`alloc(${bytes.length}) gave ${at}, outside the memory.`);
+    new Uint8Array(memory.buffer).set(bytes, at);
+    return at;
+  }
+
+  #grown(bytes: number): number {
+    if (this.#room.bytes < bytes) {
+      const pages = Math.ceil(bytes / pageBytes) || 1;
+      const at = this.#call("memory.grow", () => this.#kernel.memory.grow(pages)) * pageBytes;
+      this.#room = { at, bytes: pages * pageBytes };
+    }
+    return this.#room.at;
+  }
+
+  #reseed(index: number): void {
+    this.#draw = randomOf(this.#program.seed(this.payload), index);
+  }
+
+  #instantiate(): Exports {
+    let instance: WebAssembly.Instance;
+    try {
+      instance = new WebAssembly.Instance(this.module, {
+        env: { abort: () => fail("The code called abort.") },
+        queztl: {
+          progress: (fraction: number) => {
+            this.#told = Math.min(1, Math.max(0, Number.isFinite(fraction) ? fraction : 0));
+          },
+          random: () => this.#draw(),
+        },
+      });
+    } catch (error) {
+      const reason = error instanceof RangeError ? "out_of_memory" : "kernel_unavailable";
+      throw new KernelError(reason, `The module could not be instantiated: ${messageOf(error)}`, { cause: error });
+    }
+    const { memory, run, begin, step, output } = instance.exports;
+    const runs = [run].every(isFunction) || [begin, step, output].every(isFunction);
+    if (!(memory instanceof WebAssembly.Memory) || !runs) {
+      const message = "The module must export memory, and run (or begin, step and output).";
+      throw new KernelError("kernel_unavailable", message);
+    }
+    return instance.exports as unknown as Exports;
+  }
+
+  #call<T>(name: string, body: () => T): T {
+    try {
+      return body();
+    } catch (error) {
+      if (error instanceof KernelError) throw error;
+      const memory = error instanceof RangeError && /memory|allocat/i.test(error.message);
+      const message = `Task ${this.#at} failed in ${name}: ${messageOf(error)}`;
+      throw new KernelError(memory ? "out_of_memory" : "kernel_trap", message, { cause: error });
+    }
+  }
+}
+
+/** A module as it will run on nodes, for its trial. Throws KernelError, or what the engine says of the bytes. */
+export function openTasks(wasm: Uint8Array, workload: Workload, payload: unknown): TaskInstance {
+  const bytes = withMemoryMaximum(wasm, pagesOf(workload.plan(payload).needs.memoryBytes));
+  const module = new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>);
+  return new TaskInstance(module, workload, payload, workload.params(payload, 0));
+}
+
+const isFunction = (value: unknown): boolean => typeof value === "function";
+
+function fail(message: string): never {
+  throw new KernelError("kernel_trap", message);
+}
+
+/** sfc32 (Doty-Humphrey, PractRand), seeded by the job's seed and the task's number; 53 bits a draw. */
+export function randomOf(seed: number, index: number): () => number {
+  let [a, b, c, d] = [(seed % 2 ** 32) | 0, (seed / 2 ** 32) | 0, (index % 2 ** 32) | 0, (index / 2 ** 32) | 1];
+  const next = (): number => {
+    const sum = (a + b + d) | 0;
+    d = (d + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = ((c << 21) | (c >>> 11)) + sum;
+    c |= 0;
+    return sum >>> 0;
+  };
+  for (let round = 0; round < 16; round++) next();
+  return () => ((next() >>> 5) * 2 ** 26 + (next() >>> 6)) / 2 ** 53;
+}

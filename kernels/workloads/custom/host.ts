@@ -1,0 +1,81 @@
+/** The coordinator's side: puts outputs in order and reads them as the submitter asked. */
+import { defineHost } from "../../contract.ts";
+import { unpackOutputs } from "./outputs.ts";
+import { type CustomPayload, limitsOf, outputOf, tasksOf, toBase64 } from "./payload.ts";
+
+export interface CustomResult {
+  /** In the order of the inputs: parsed JSON, text, or base64. */
+  outputs: unknown[];
+  tasks: number;
+  output: "json" | "text" | "binary";
+  /** SHA-256 of the module that ran. */
+  module: string | null;
+}
+
+/** Outputs of neighbouring grains, joined without copying: read once, at the end. */
+export type Outputs = { rows: Uint8Array[]; count: number } | { left: Outputs; right: Outputs; count: number };
+
+/** Shown of a job that is under way. */
+const previewRows = 24;
+const previewCharsMax = 160;
+
+/** Copied while they are few: a tree of single outputs would be deep for nothing. */
+const copiedMax = 256;
+
+function joined(left: Outputs, right: Outputs): Outputs {
+  const count = left.count + right.count;
+  if ("rows" in left && "rows" in right && count <= copiedMax) return { rows: [...left.rows, ...right.rows], count };
+  return { left, right, count };
+}
+
+/** The first `most` outputs, in order. */
+export function rowsOf(outputs: Outputs, most = Number.POSITIVE_INFINITY): Uint8Array[] {
+  const found: Uint8Array[] = [];
+  const open: Outputs[] = [outputs];
+  for (let next = open.pop(); next && found.length < most; next = open.pop()) {
+    if ("rows" in next) for (const row of next.rows.slice(0, most - found.length)) found.push(row);
+    else open.push(next.right, next.left);
+  }
+  return found;
+}
+
+const decoder = new TextDecoder();
+
+function read(payload: CustomPayload, bytes: Uint8Array): unknown {
+  const output = outputOf(payload);
+  if (output === "binary") return toBase64(bytes);
+  const text = decoder.decode(bytes);
+  if (output === "text") return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The code was tried with its first tasks; what it answers later is its own affair, and is told as it is.
+    return { not_json: text };
+  }
+}
+
+const shortened = (value: unknown): unknown => {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return text.length <= previewCharsMax ? value : `${text.slice(0, previewCharsMax)}…`;
+};
+
+export default defineHost<CustomPayload, Outputs, CustomResult>({
+  decode(payload, bytes) {
+    const rows = unpackOutputs(bytes);
+    const long = rows.find((row) => row.length > limitsOf(payload).outputBytes);
+    if (long) throw new Error(`an output of ${long.length} bytes`);
+    return { rows, count: rows.length };
+  },
+  merge: joined,
+  preview: (payload, outputs) => ({
+    tasks_done: outputs.count,
+    of: tasksOf(payload),
+    first_outputs: rowsOf(outputs, previewRows).map((row) => shortened(read(payload, row))),
+  }),
+  finish: (payload, outputs) => ({
+    outputs: rowsOf(outputs).map((row) => read(payload, row)),
+    tasks: outputs.count,
+    output: outputOf(payload),
+    module: payload.admitted?.module ?? null,
+  }),
+});

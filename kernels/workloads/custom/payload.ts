@@ -1,0 +1,179 @@
+/** What a job of the researcher's own code is asked: code, inputs, limits. */
+import { z } from "zod";
+
+/** Outputs of a grain travel in one partial, each with two bytes of length. */
+export const grainOutputBytesMax = 65_000;
+/** All outputs together are one result. */
+export const jobOutputBytesMax = 256 << 20;
+export const moduleBytesMax = 2 << 20;
+const textMax = 12 << 20;
+
+const inputsSchema = z.union([
+  z.strictObject({
+    count: z
+      .number()
+      .int()
+      .min(1)
+      .max(2 ** 40)
+      .describe("Tasks 0..count-1: the input is the number, as 8 bytes."),
+  }),
+  z.strictObject({
+    values: z
+      .array(z.unknown())
+      .min(1)
+      .max(1 << 20)
+      .describe("A task for each value: the input is its JSON."),
+  }),
+  z.strictObject({
+    lines: z.string().min(1).max(textMax).describe("A task for each line: the input is its UTF-8, without the break."),
+  }),
+  z.strictObject({
+    base64: z.base64().min(1).max(textMax).describe("Records one after the other; a task for each."),
+    record_bytes: z
+      .number()
+      .int()
+      .min(1)
+      .max(1 << 20),
+  }),
+]);
+
+const limitsSchema = z.strictObject({
+  memory_mb: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_024)
+    .optional()
+    .describe("What the module's memory may grow to; 64 without it."),
+  task_seconds: z
+    .number()
+    .min(0.1)
+    .max(60)
+    .default(10)
+    .describe("What one task may take on the coordinator's machine."),
+  output_bytes: z.number().int().min(1).max(60_000).optional().describe("What one task may answer; 250 without it."),
+});
+
+/** What the coordinator found when it tried the code; set by it alone. */
+const admittedSchema = z.strictObject({
+  module: z.string().regex(/^[0-9a-f]{64}$/),
+  bytes: z.number(),
+  task_ms: z.number().positive(),
+});
+
+export const payloadSchema = z
+  .strictObject({
+    language: z.enum(["assemblyscript", "wasm"]).describe("What `code` is, or `module`."),
+    code: z
+      .string()
+      .min(1)
+      .max(256 << 10)
+      .optional()
+      .describe("AssemblyScript, which the coordinator compiles."),
+    module: z
+      .base64()
+      .max((moduleBytesMax * 4) / 3 + 4)
+      .optional()
+      .describe("A WebAssembly module, in base64."),
+    inputs: inputsSchema,
+    params: z.unknown().optional().describe("Handed to `init` as JSON, before the first task."),
+    output: z.enum(["json", "text", "binary"]).optional().describe("How each task's output is read; json without it."),
+    seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe("Of queztl.random; 0 without it."),
+    limits: limitsSchema.optional(),
+    tasks_per_grain: z.number().int().min(1).max(65_536).optional().describe("Left out: about a second of one core."),
+    admitted: admittedSchema.optional().describe("Set by the coordinator."),
+  })
+  .superRefine((payload, context) => {
+    const wrong = (path: (string | number)[], message: string): void =>
+      context.addIssue({ code: "custom", path, message });
+    const { language, code, module, inputs, admitted } = payload;
+    if (admitted === undefined) {
+      if (language === "assemblyscript" && code === undefined) wrong(["code"], "the AssemblyScript to compile");
+      if (language === "wasm" && module === undefined) wrong(["module"], "the WebAssembly module, in base64");
+      if (language === "assemblyscript" && module !== undefined) wrong(["module"], "goes with language wasm");
+      if (language === "wasm" && code !== undefined) wrong(["code"], "goes with language assemblyscript");
+    }
+    if ("base64" in inputs && bytesOfBase64(inputs.base64) % inputs.record_bytes !== 0)
+      wrong(["inputs", "base64"], `its ${bytesOfBase64(inputs.base64)} bytes are no whole number of records`);
+    const most = Math.floor(jobOutputBytesMax / limitsOf(payload).outputBytes);
+    if (tasksOf(payload) > most)
+      wrong(
+        ["inputs"],
+        `${tasksOf(payload)} tasks of up to ${limitsOf(payload).outputBytes} bytes each answer more than ${jobOutputBytesMax >> 20} MiB; lower limits.output_bytes, or submit at most ${most} tasks in a job`,
+      );
+    const fitting = grainTasksMax(payload);
+    if ((payload.tasks_per_grain ?? 1) > fitting)
+      wrong(["tasks_per_grain"], `at most ${fitting}, since the outputs of a grain travel together`);
+  });
+
+export type CustomPayload = z.infer<typeof payloadSchema>;
+
+export interface Limits {
+  memoryMb: number;
+  taskSeconds: number;
+  outputBytes: number;
+}
+
+export function limitsOf({ limits }: Pick<CustomPayload, "limits">): Limits {
+  const { memory_mb = 64, task_seconds = 10, output_bytes = 250 } = limits ?? {};
+  return { memoryMb: memory_mb, taskSeconds: task_seconds, outputBytes: output_bytes };
+}
+
+export const outputOf = ({ output }: CustomPayload): "json" | "text" | "binary" => output ?? "json";
+
+export function tasksOf({ inputs }: Pick<CustomPayload, "inputs">): number {
+  if ("count" in inputs) return inputs.count;
+  if ("values" in inputs) return inputs.values.length;
+  if ("lines" in inputs) return linesOf(inputs.lines).length;
+  return Math.max(1, Math.floor(bytesOfBase64(inputs.base64) / inputs.record_bytes));
+}
+
+/** Tasks whose outputs fit into one partial, whatever they are. */
+export const grainTasksMax = (payload: Pick<CustomPayload, "limits">): number =>
+  Math.max(1, Math.floor(grainOutputBytesMax / (limitsOf(payload).outputBytes + 2)));
+
+const bytesOfBase64 = (text: string): number =>
+  (text.length / 4) * 3 - (text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0);
+
+/** A last line without anything in it is none. */
+function linesOf(text: string): string[] {
+  const lines = text.split(/\r?\n/);
+  if (lines.at(-1) === "") lines.pop();
+  return lines;
+}
+
+/** What is split or decoded once for each payload, and not for each task. */
+const prepared = new WeakMap<object, string[] | Uint8Array>();
+
+function preparedOf<T extends string[] | Uint8Array>(inputs: object, make: () => T): T {
+  let found = prepared.get(inputs) as T | undefined;
+  if (!found) {
+    found = make();
+    prepared.set(inputs, found);
+  }
+  return found;
+}
+
+const encoder = new TextEncoder();
+
+/** The bytes that the module's `run` is given for a task. */
+export function inputOf({ inputs }: Pick<CustomPayload, "inputs">, index: number): Uint8Array {
+  if ("count" in inputs) {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(index), true);
+    return bytes;
+  }
+  if ("values" in inputs) return encoder.encode(JSON.stringify(inputs.values[index]) ?? "null");
+  if ("lines" in inputs) return encoder.encode(preparedOf(inputs, () => linesOf(inputs.lines))[index] ?? "");
+  const { base64, record_bytes } = inputs;
+  const all = preparedOf(inputs, () => fromBase64(base64));
+  return all.subarray(index * record_bytes, (index + 1) * record_bytes);
+}
+
+export const fromBase64 = (text: string): Uint8Array => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+
+export function toBase64(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 8_192) text += String.fromCharCode(...bytes.subarray(at, at + 8_192));
+  return btoa(text);
+}

@@ -1,0 +1,107 @@
+/** The researcher's own code: a WebAssembly module that turns each task's input into its output. */
+import { type Belief, defaultPlan, defineWorkload } from "../../contract.ts";
+import type { CustomResult } from "./host.ts";
+import { packOutputs } from "./outputs.ts";
+import { type CustomPayload, grainTasksMax, inputOf, limitsOf, outputOf, payloadSchema, tasksOf } from "./payload.ts";
+
+/** A grain is about a second of one core. */
+const grainMs = 1_000;
+const grainsMax = 2 ** 20;
+/** A short job is cut into this many grains all the same, so that several nodes can share it. */
+const grainsOfShortJob = 16;
+/** An operation is a microsecond of the coordinator's machine, where the code was tried. */
+const operationsPerMs = 1_000;
+/** Of code that was not tried: the example in kernel.as.ts. */
+const exampleTaskMs = 10;
+
+const taskMsOf = ({ admitted }: CustomPayload): number => Math.max(0.001, admitted?.task_ms ?? exampleTaskMs);
+
+function grainTasksOf(payload: CustomPayload): number {
+  const tasks = tasksOf(payload);
+  if (payload.tasks_per_grain !== undefined) return Math.max(payload.tasks_per_grain, Math.ceil(tasks / grainsMax));
+  const second = Math.max(1, Math.round(grainMs / taskMsOf(payload)));
+  const share = Math.ceil(tasks / grainsOfShortJob);
+  return Math.max(1, Math.ceil(tasks / grainsMax), Math.min(second, share, grainTasksMax(payload)));
+}
+
+const exact: Belief = {
+  kind: "exact",
+  certificate: "none",
+  disagreement: (a, b) =>
+    a.length === b.length && a.every((byte, at) => byte === b[at]) ? null : "the outputs are not the same bytes",
+};
+
+export default defineWorkload<CustomPayload, { index: number }, CustomResult>({
+  type: "custom",
+  title: "Your own code",
+  summary: "Runs your WebAssembly or AssemblyScript over a range, a list, lines of text or records.",
+  family: {
+    id: "custom",
+    title: "Code of researchers",
+    summary:
+      "Programs that researchers wrote themselves, in WebAssembly: they see their inputs and nothing of your device, have a memory limit, and are ended when they take too long.",
+    optIn: true,
+  },
+  examples: [
+    {
+      title: "Collatz steps of the first thousand numbers",
+      payload: {
+        language: "assemblyscript",
+        code: [
+          'import { index, answer } from "./queztl";',
+          "",
+          "export function run(at: usize, length: i32): u64 {",
+          "  let n = index(at) + 1;",
+          "  let steps = 0;",
+          "  for (; n != 1; steps++) n = n % 2 == 0 ? n / 2 : 3 * n + 1;",
+          "  return answer(steps.toString());",
+          "}",
+          "",
+        ].join("\n"),
+        inputs: { count: 1_000 },
+      },
+    },
+    {
+      title: "Letters of some words",
+      payload: {
+        language: "assemblyscript",
+        code: [
+          'import { text, answer } from "./queztl";',
+          "",
+          "export function run(at: usize, length: i32): u64 {",
+          "  return answer(text(at, length).length.toString());",
+          "}",
+          "",
+        ].join("\n"),
+        inputs: { lines: "grid\nvolunteer\nquetzal\n" },
+      },
+    },
+  ],
+  payload: payloadSchema,
+  plan: (payload) => ({
+    tasks: tasksOf(payload),
+    grainTasks: grainTasksOf(payload),
+    needs: { backends: ["wasm"], memoryBytes: limitsOf(payload).memoryMb * 2 ** 20, engines: [] },
+    output: "reduce",
+  }),
+  task: (_payload, _round, index) => ({ index }),
+  cost: (payload, lo, hi) => ({ operations: (hi - lo) * taskMsOf(payload) * operationsPerMs, bytes: 0 }),
+  opsPerCoreSecond: 1_000 * operationsPerMs,
+  belief: () => exact,
+  beliefPlan: defaultPlan,
+  params: ({ params }) => new TextEncoder().encode(params === undefined ? "" : JSON.stringify(params)),
+  calibration: payloadSchema.parse({
+    language: "wasm",
+    module: "",
+    inputs: { count: 8 },
+    tasks_per_grain: 8,
+  }),
+  tasks: {
+    input: inputOf,
+    pack: (_payload, outputs) => packOutputs(outputs),
+    outputBytesMax: (payload) => limitsOf(payload).outputBytes,
+    taskMsMax: (payload) => limitsOf(payload).taskSeconds * 1_000,
+    seed: ({ seed }) => seed ?? 0,
+  },
+  describe: (payload, partial) => `${partial.length} bytes of ${outputOf(payload)} for a researcher's own program`,
+});

@@ -1,0 +1,163 @@
+/**
+ * Takes in researchers' code: it is compiled, inspected and tried in a child process that is killed when it takes too
+ * long, and becomes a kernel that the job pins. Nothing of it reaches a volunteer before it passed here.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { type CustomPayload, limitsOf, moduleBytesMax } from "../../kernels/workloads/custom/payload.ts";
+import type { KernelFiles } from "../../protocol/messages.ts";
+import { GridError } from "../transport/grid.ts";
+import type { Fault, Order, Word } from "./messages.ts";
+
+export interface Admitted {
+  /** In place of what was submitted: without the code, and with what the trial found. */
+  payload: unknown;
+  kernel: string;
+  files: KernelFiles;
+}
+
+/** Takes a parsed payload in. Rejects with GridError. */
+export type Admission = (payload: unknown) => Promise<Admitted>;
+
+export interface CustomPorts {
+  /** Keeps bytes durably; resolves with their SHA-256. */
+  putBlob(bytes: Uint8Array): Promise<string>;
+  /** The bundled program of the child process. */
+  workshopFile: string;
+  /** The compiler has so long. */
+  compileMsMax?: number;
+}
+
+interface Made {
+  wasm: Uint8Array;
+  taskMs: number;
+}
+
+/** What AssemblyScript imports as "./queztl". */
+const library = readFileSync(new URL("../../kernels/assembly/queztl.ts", import.meta.url), "utf8");
+/** Compiling and trying takes a core each. */
+const workshopsMax = 2;
+const waitingMax = 64;
+/** What was tried lately: the same code with the same inputs is not tried again. */
+const knownMax = 64;
+const compileMsDefault = 30_000;
+/** A child needs as long to start on a busy machine. */
+const graceMs = 5_000;
+const childMegabytes = 512;
+
+export class CustomAdmission {
+  readonly #known = new Map<string, Made>();
+  #busy = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(private readonly ports: CustomPorts) {}
+
+  readonly admit: Admission = async (given) => {
+    const payload = given as CustomPayload;
+    if (payload.admitted) {
+      const remedy = "Leave it out: the coordinator sets it.";
+      throw new GridError("invalid_payload", "admitted is not for submitters.", { field: "payload.admitted", remedy });
+    }
+    const made = await this.#made(payload);
+    const sha256 = await this.ports.putBlob(made.wasm);
+    const files = { "wasm-scalar": { sha256, bytes: made.wasm.length } };
+    const kernel = createHash("sha256").update(JSON.stringify(files)).digest("hex");
+    const { code: _, module: __, ...rest } = payload;
+    const admitted = { module: sha256, bytes: made.wasm.length, task_ms: made.taskMs };
+    return { payload: { ...rest, admitted }, kernel, files };
+  };
+
+  async #made(payload: CustomPayload): Promise<Made> {
+    const key = createHash("sha256").update(JSON.stringify(payload)).digest("hex");
+    const known = this.#known.get(key);
+    if (known) return known;
+    const made = await this.#inTurn(() =>
+      tryIn(payload, this.ports.workshopFile, this.ports.compileMsMax ?? compileMsDefault),
+    );
+    this.#known.set(key, made);
+    if (this.#known.size > knownMax) this.#known.delete(this.#known.keys().next().value as string);
+    return made;
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#busy >= workshopsMax) {
+      if (this.#waiting.length >= waitingMax) {
+        throw new GridError("overloaded", `${waitingMax} submissions of code wait to be tried.`, {
+          retryAfterSeconds: 10,
+        });
+      }
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#busy++;
+    try {
+      return await work();
+    } finally {
+      this.#busy--;
+      this.#waiting.shift()?.();
+    }
+  }
+}
+
+function start(workshopFile: string): ChildProcess {
+  return fork(workshopFile, [], {
+    execArgv: [`--max-old-space-size=${childMegabytes}`],
+    // Nothing of the coordinator's secrets is in the child's surroundings.
+    env: {},
+    serialization: "advanced",
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+  });
+}
+
+function tryIn(payload: CustomPayload, workshopFile: string, compileMsMax: number): Promise<Made> {
+  const field = payload.language === "wasm" ? "module" : "code";
+  const taskMsMax = limitsOf(payload).taskSeconds * 1_000;
+  return new Promise((resolve, reject) => {
+    const child = start(workshopFile);
+    let wasm: Uint8Array | null = null;
+    let timer: NodeJS.Timeout;
+    const end = (settle: () => void): void => {
+      clearTimeout(timer);
+      child.removeAllListeners();
+      child.on("error", () => {});
+      child.kill("SIGKILL");
+      settle();
+    };
+    const refuse = (fault: Fault): void => end(() => reject(refusal(fault)));
+    const patience = (ms: number, fault: Fault): void => {
+      clearTimeout(timer);
+      timer = setTimeout(() => refuse(fault), ms);
+    };
+    const late = (what: string, remedy: string): Fault => ({ field, errors: [what], remedy });
+    const lateTask = late(
+      `A task ran longer than ${limitsOf(payload).taskSeconds} s.`,
+      "Cut the work into more tasks, raise limits.task_seconds (to 60), or export begin, step and output.",
+    );
+    patience(
+      compileMsMax + graceMs,
+      late(`The compiler took longer than ${compileMsMax / 1_000} s.`, "Send less code."),
+    );
+    child.on("message", (word: Word) => {
+      if (word.type === "fault") refuse(word.fault);
+      else if (word.type === "tried") end(() => resolve({ wasm: wasm as Uint8Array, taskMs: word.taskMs }));
+      else {
+        if (word.type === "compiled") wasm = new Uint8Array(word.wasm);
+        if (wasm && wasm.length > moduleBytesMax)
+          refuse(late(`The module has ${wasm.length} bytes; at most ${moduleBytesMax}.`, "Send less code."));
+        else patience(taskMsMax + graceMs, lateTask);
+      }
+    });
+    child.on("error", (error) => end(() => reject(error)));
+    child.on("exit", (code, signal) =>
+      refuse(late(`The code ended the process that tried it (${signal ?? `code ${code}`}).`, "Use less memory.")),
+    );
+    child.send({ payload, library } satisfies Order, () => {});
+  });
+}
+
+const refusal = ({ field, errors, remedy }: Fault): GridError =>
+  new GridError("invalid_payload", errors[0] ?? "The code cannot be taken.", {
+    field: `payload.${field}`,
+    errors: errors.map((message) => ({ field: `payload.${field}`, message })),
+    remedy,
+  });
