@@ -16,12 +16,6 @@ const paid: JobTerms = {
   region: "eu-west-1",
   placement: "own",
 };
-  supply: "paid",
-  deadlineMs: 4e12,
-  budgetDollars: 3,
-  region: "eu-west-1",
-  placement: "volunteers",
-};
 const running: Coordinator[] = [];
 
 afterEach(async () => {
