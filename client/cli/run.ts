@@ -6,11 +6,12 @@ import { errorJson, exitOf, exits, exitTexts, NotFinished, UsageError } from "./
 import { commonFlags, type Flag, nearest, type Parsed, parseFlags } from "./flags.ts";
 import { result, watch } from "./follow.ts";
 import { cancel, jobs, nodes, status, types } from "./look.ts";
+import { map } from "./map.ts";
 import { duration, plain } from "./print.ts";
 import { Progress } from "./progress.ts";
 import { submit } from "./submit.ts";
 
-const commands: readonly Command[] = [submit, status, result, watch, cancel, jobs, nodes, types];
+const commands: readonly Command[] = [submit, map, status, result, watch, cancel, jobs, nodes, types];
 
 /** Patience with a wrong address, and with a coordinator that was there and restarts. */
 const retry = { firstMs: 5_000, totalMs: 120_000 };

@@ -2,6 +2,7 @@
 import type { JobList, JobView, NetworkStatus, NodeView, SubmitAnswer } from "../../protocol/rest.ts";
 import { checkSize, Http } from "./http.ts";
 import { Job } from "./job.ts";
+import { type MapOptions, type Mapped, mapOver } from "./map.ts";
 import { type GridProblem, invalidArgument } from "./problem.ts";
 import { type RetryOptions, retryDefault } from "./retry.ts";
 import type { Accepted, CallOptions, JobFilter, PayloadOf, ResultOf, SubmitOptions, WorkloadTypes } from "./types.ts";
@@ -120,6 +121,17 @@ export class Grid {
     });
     const accepted = { ...value, replayed: headers.get("idempotent-replayed") === "true" };
     return new SubmittedJob(this.#http, accepted);
+  }
+
+  /**
+   * Runs a program of your own over each input (a value that JSON can say), on the grid; outputs come in order, as they
+   * are there. Inputs are read only as far ahead as `batch` and `inFlight` say.
+   */
+  map<Value = unknown>(
+    inputs: Iterable<unknown> | AsyncIterable<unknown>,
+    options: MapOptions,
+  ): AsyncGenerator<Mapped<Value>, void, undefined> {
+    return mapOver<Value>(this, inputs, options);
   }
 
   /** A handle of a job that exists, by its id; asks nothing yet. `grid.job<"monte_carlo">(id)` types its result. */

@@ -10,6 +10,7 @@ export type {
 } from "../../protocol/rest.ts";
 export { type ConnectOptions, connect, type Grid, type SubmittedJob } from "./grid.ts";
 export type { Job } from "./job.ts";
+export type { MapOptions, Mapped } from "./map.ts";
 export { GridProblem, type LocalCode } from "./problem.ts";
 export type { RetryOptions } from "./retry.ts";
 export type {

@@ -39,7 +39,7 @@ const library = readFileSync(new URL("../../kernels/assembly/queztl.ts", import.
 /** Compiling and trying takes a core each. */
 const workshopsMax = 2;
 const waitingMax = 64;
-/** What was tried lately: the same code with the same inputs is not tried again. */
+/** What was tried lately: the same code is not tried again. */
 const knownMax = 64;
 const compileMsDefault = 30_000;
 /** A child needs as long to start on a busy machine. */
@@ -69,7 +69,9 @@ export class CustomAdmission {
   };
 
   async #made(payload: CustomPayload): Promise<Made> {
-    const key = createHash("sha256").update(JSON.stringify(payload)).digest("hex");
+    // Other inputs are another job, of the same code.
+    const { inputs: _, ...code } = payload;
+    const key = createHash("sha256").update(JSON.stringify(code)).digest("hex");
     const known = this.#known.get(key);
     if (known) return known;
     const made = await this.#inTurn(() =>

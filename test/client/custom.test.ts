@@ -1,0 +1,156 @@
+/** Researchers' own code on the real grid: the SDK, the shell, the examples of the documentation, and code that misbehaves. */
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { connect, GridProblem } from "../../client/sdk/index.ts";
+import type { NetworkStatus } from "../../protocol/rest.ts";
+import { getJson, type RunningGrid, startGrid, until } from "../e2e/grid-process.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "queztl-custom-"));
+let grid: RunningGrid;
+
+beforeAll(async () => {
+  grid = await startGrid();
+  grid.worker({ own: true });
+});
+afterAll(async () => {
+  await grid?.end();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function run(args: string[]): Promise<string> {
+  const env = {
+    ...process.env,
+    QUEZTL_URL: grid.url,
+    QUEZTL_SDK: pathToFileURL(join(root, "dist", "queztl-sdk.mjs")).href,
+  };
+  return (await promisify(execFile)(process.execPath, args, { cwd: root, env, timeout: 55_000 })).stdout;
+}
+
+const head = 'import { index, text, answer } from "./queztl";\nexport function run(at: usize, length: i32): u64 {\n';
+const squares = `${head}  const n = I64.parseInt(text(at, length));\n  return answer((n * n).toString());\n}\n`;
+
+describe("grid.map", () => {
+  it("runs a program over many inputs, in order", async () => {
+    const found: number[] = [];
+    const inputs = Array.from({ length: 700 }, (_, index) => index - 350);
+    for await (const { index, value } of connect(grid.url).map<number>(inputs, { source: squares, batch: 100 })) {
+      expect(index).toBe(found.length);
+      found.push(value);
+    }
+    expect(found).toEqual(inputs.map((value) => value * value));
+  });
+
+  it("tells the place of a mistake in the program", async () => {
+    const rows = connect(grid.url).map([1], { source: squares.replace("n * n", "m * n") });
+    const problem = await rows.next().catch((error: unknown) => error);
+    expect(problem).toBeInstanceOf(GridProblem);
+    expect(problem).toMatchObject({ code: "invalid_payload", field: "payload.code" });
+    expect((problem as GridProblem).detail).toContain("line 4, column 18");
+  });
+});
+
+it("queztl map: lines in, lines out", async () => {
+  const program = join(folder, "squares.ts");
+  const lines = join(folder, "numbers.jsonl");
+  writeFileSync(program, squares);
+  writeFileSync(lines, "3\n4\n5\n");
+  expect(await run(["dist/queztl.mjs", "map", program, lines])).toBe("9\n16\n25\n");
+});
+
+describe("code that misbehaves where it was not tried", () => {
+  const job = async (body: string) => {
+    const code = `${head}  if (index(at) == 700) {\n${body}\n  }\n  return answer("1");\n}\n`;
+    const payload = {
+      language: "assemblyscript",
+      code,
+      inputs: { count: 1_000 },
+      limits: { task_seconds: 0.1 },
+    } as const;
+    return connect(grid.url).submit("custom", payload);
+  };
+
+  it("fails its job with its task, after a trap, and the node goes on", async () => {
+    const failed = await (await job("unreachable();")).result().catch((error: GridProblem) => error);
+    expect(failed).toMatchObject({ code: "job_failed", detail: expect.stringMatching(/Task 700 failed in run/) });
+  });
+
+  it("is ended when it does not come back, and the node goes on", async () => {
+    const failed = await (await job("for (;;) {}")).result().catch((error: GridProblem) => error);
+    expect(failed).toMatchObject({ code: "job_failed", detail: expect.stringMatching(/silent for 10 s/) });
+    const { nodes } = await getJson<NetworkStatus>(`${grid.url}/api/v1.2/network/status`);
+    expect(nodes.filter(({ online }) => online)).toHaveLength(1);
+    await until(
+      async () =>
+        (await run(["dist/queztl.mjs", "submit", "monte_carlo", "--iterations", "1e6", "--wait"])).includes("estimate"),
+      60_000,
+      grid.output,
+    );
+  }, 180_000);
+});
+
+describe("the examples of the documentation", () => {
+  it("primes", async () => {
+    expect(await run(["docs/examples/primes.mjs", "300000"])).toBe("There are 25997 primes below 300000.\n");
+  });
+
+  it("mandelbrot", async () => {
+    const file = join(folder, "zoom.pgm");
+    expect(await run(["docs/examples/mandelbrot.mjs", file, "64", "1e-3"])).toContain("64 by 64 pixels");
+    const image = readFileSync(file);
+    expect(image.subarray(0, 13).toString()).toBe("P5\n64 64\n255\n");
+    expect(image).toHaveLength(13 + 64 * 64);
+    // Against the definition, for some points.
+    const [left, top] = [-0.743643887037151 - 5e-4, 0.13182590420533 + 5e-4];
+    for (const [column, row] of [
+      [0, 0],
+      [13, 40],
+      [63, 5],
+    ] as const) {
+      expect(image[13 + 64 * row + column]).toBe(shade(left + (1e-3 * column) / 64, top - (1e-3 * row) / 64));
+    }
+  });
+
+  it("sweep", async () => {
+    expect(await run(["docs/examples/sweep.mjs", "4"])).toMatch(
+      /^Of 16 pairs, prey swings most \(by \d+\.\d\d\) at hunt/,
+    );
+  });
+
+  it("kmers", async () => {
+    const fasta = join(folder, "genome.fasta");
+    let state = 1;
+    const letters = Array.from({ length: 40_000 }, () => {
+      state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+      return "ACGT"[(state >> 16) & 3] as string;
+    }).join("");
+    writeFileSync(fasta, `>one\n${letters.replace(/(.{70})/g, "$1\n")}\n>two\nACGTNACGT\n`);
+    const counts = new Map<string, number>();
+    for (const sequence of [letters, "ACGT", "ACGT"])
+      for (let at = 0; at + 3 <= sequence.length; at++) {
+        const word = sequence.slice(at, at + 3);
+        counts.set(word, (counts.get(word) ?? 0) + 1);
+      }
+    const [[word, most] = ["", 0]] = [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
+    const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+    expect(await run(["docs/examples/kmers.mjs", fasta, "3"])).toContain(
+      `${total} 3-mers; most of them ${word} ${most}`,
+    );
+  });
+});
+
+function shade(cx: number, cy: number): number {
+  let [x, y] = [0, 0];
+  for (let step = 0; step < 2_000; step++) {
+    const [xx, yy] = [x * x, y * y];
+    if (xx + yy > 4) return 55 + ((step * 7) % 200);
+    y = 2 * x * y + cy;
+    x = xx - yy + cx;
+  }
+  return 0;
+}
