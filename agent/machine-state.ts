@@ -85,6 +85,8 @@ export interface AgentState {
   slots: Record<Backend, (string | null)[]>;
   /** Milliseconds of one grain, by job and backend: how many are asked for at once. */
   grainMs: Map<string, number>;
+  /** Jobs of which a grain did not come back: one is asked for at a time. */
+  oneByOne: Set<string>;
   unacknowledged: Map<number, KeptResult>;
   unacknowledgedBytes: number;
   /** Results whose signature is being made. */

@@ -94,7 +94,8 @@ function computeNext(state: AgentState, lease: AgentLease, out: AgentEffect[]): 
   const { backend, hi } = lease.message;
   const lo = computedTo(lease);
   const known = grainMsOf(state, lease);
-  const batch = known === undefined ? 1 : Math.floor(batchMs[backend] / Math.max(known, 0.01));
+  const batch =
+    known === undefined || state.oneByOne.has(lease.job.job) ? 1 : Math.floor(batchMs[backend] / Math.max(known, 0.01));
   const grains = Math.max(1, Math.min(batch, batchGrainsMax, hi - lo));
   lease.fraction = 0;
   const { job, message } = lease;
@@ -177,6 +178,13 @@ export function onFailed(
   const lease = state.leases.get(event.lease);
   if (!lease || state.slots[event.backend][event.slot] !== event.lease) return;
   const { lease: id, grain, reason, message } = event;
+  // Which of several grains did not come back is not known: they are tried again, one at a time.
+  if (reason === "timeout" && !state.oneByOne.has(lease.job.job) && lease.message.hi - computedTo(lease) > 1) {
+    if (state.oneByOne.size >= grainMsKeptMax) state.oneByOne.clear();
+    state.oneByOne.add(lease.job.job);
+    computeNext(state, lease, out);
+    return;
+  }
   endWith(state, lease, { type: "fail", lease: id, grain, reason, message: message.slice(0, 500) }, false, now, out);
   fillSlots(state, out);
 }

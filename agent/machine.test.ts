@@ -193,6 +193,27 @@ describe("leases", () => {
     expect(world.said("fail")).toMatchObject([{ lease, grain: 0, reason: "internal" }]);
   });
 
+  it("asks for one grain at a time once a grain of several did not come back, and then says which", () => {
+    const world = new World().online();
+    const lease = world.lease(40);
+    world.computed("wasm/0", 1);
+    const batch = world.computing.get("wasm/0");
+    expect((batch?.hi ?? 0) - (batch?.lo ?? 0)).toBeGreaterThan(1);
+    const timeout = { type: "failed", backend: "wasm", slot: 0, lease, reason: "timeout", message: "silent" } as const;
+    const fail = (grain: number): void => {
+      world.computing.clear();
+      world.give({ ...timeout, grain });
+    };
+    fail(1);
+    expect(world.said("fail")).toEqual([]);
+    for (let grain = 1; grain < 5; grain++) {
+      expect(world.computing.get("wasm/0")).toMatchObject({ lo: grain, hi: grain + 1 });
+      world.computed("wasm/0", 1);
+    }
+    fail(5);
+    expect(world.said("fail")).toMatchObject([{ lease, grain: 5, reason: "timeout" }]);
+  });
+
   it("says which grain failed, after the grains that are finished", () => {
     const world = new World().online();
     const lease = world.lease(5);

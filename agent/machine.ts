@@ -57,6 +57,7 @@ export function createAgent(seed: AgentSeed): AgentState {
     leases: new Map(),
     slots: { wasm: [], webgpu: [], native: [] },
     grainMs: new Map(),
+    oneByOne: new Set(),
     unacknowledged: new Map(),
     unacknowledgedBytes: 0,
     signing: new Set(),

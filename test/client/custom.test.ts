@@ -91,7 +91,7 @@ describe("code that misbehaves where it was not tried", () => {
       60_000,
       grid.output,
     );
-  }, 180_000);
+  }, 120_000);
 });
 
 describe("the examples of the documentation", () => {
