@@ -211,6 +211,7 @@ describe("leases", () => {
       world.computed("wasm/0", 1);
     }
     fail(5);
+    world.sign();
     expect(world.said("fail")).toMatchObject([{ lease, grain: 5, reason: "timeout" }]);
   });
 

@@ -1,6 +1,6 @@
 /**
- * Builds the pages into `dist/client`: `index.html` (donate, served at `/`), `dashboard.html` (at `/dashboard`) and
- * `volunteers.html` (at `/volunteers`). The dev server forwards everything else to a running coordinator.
+ * Builds the pages into `dist/client`: `index.html` (donate, served at `/`), `dashboard.html` (at `/dashboard`),
+ * `volunteers.html` (at `/volunteers`) and `playground.html` (at `/playground`). The dev server forwards everything else to a running coordinator.
  */
 import { fileURLToPath } from "node:url";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
@@ -20,7 +20,7 @@ const pagePaths: Plugin = {
   name: "queztl-page-paths",
   configureServer(server) {
     server.middlewares.use((request, _response, next) => {
-      const [, page] = /^\/(dashboard|volunteers)(\?|$)/.exec(request.url ?? "") ?? [];
+      const [, page] = /^\/(dashboard|volunteers|playground)(\?|$)/.exec(request.url ?? "") ?? [];
       if (page) request.url = `/${page}.html`;
       next();
     });
@@ -43,7 +43,12 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {
-      input: { index: here("index.html"), dashboard: here("dashboard.html"), volunteers: here("volunteers.html") },
+      input: {
+        index: here("index.html"),
+        dashboard: here("dashboard.html"),
+        volunteers: here("volunteers.html"),
+        playground: here("playground.html"),
+      },
     },
   },
   server: {

@@ -13,6 +13,7 @@ beforeAll(async () => {
   mkdirSync(join(pagesDir, "assets"), { recursive: true });
   writeFileSync(join(pagesDir, "index.html"), "<title>Donate</title>");
   writeFileSync(join(pagesDir, "dashboard.html"), "<title>Dashboard</title>");
+  writeFileSync(join(pagesDir, "playground.html"), "<title>Playground</title>");
   writeFileSync(join(pagesDir, "volunteers.html"), "<title>Volunteers</title>");
   writeFileSync(join(pagesDir, "assets/main-abc123.js"), "export {}");
   writeFileSync(join(pagesDir, ".env"), "SECRET");
@@ -37,6 +38,7 @@ test("pages are isolated, may compile WebAssembly, and are asked after each time
     ["/", "Donate"],
     ["/dashboard", "Dashboard"],
     ["/volunteers", "Volunteers"],
+    ["/playground", "Playground"],
   ] as const) {
     const answer = await server.ask(path);
     expect(await answer.text()).toContain(title);

@@ -103,7 +103,7 @@ function encodedOf(file: Cached, encoding: Encoding): Promise<Uint8Array<ArrayBu
   return encoded;
 }
 
-/** `/`, `/dashboard`, `/volunteers`, their assets, and the programs that are one file. */
+/** `/`, `/dashboard`, `/volunteers`, `/playground`, their assets, and the programs that are one file. */
 export function fileRoutes(app: Hono<HttpEnv>, built: BuiltFiles): void {
   const cache = new FileCache();
   const root = resolve(built.pagesDir);
@@ -128,7 +128,7 @@ export function fileRoutes(app: Hono<HttpEnv>, built: BuiltFiles): void {
     new HttpProblem("not_built", `${what} not built.`, { remedy: "Run npm run build, or npm start, which does." });
 
   app.get("/", (c) => serve(c, join(root, "index.html"), notBuilt("The pages are")));
-  for (const page of ["dashboard", "volunteers"])
+  for (const page of ["dashboard", "volunteers", "playground"])
     app.get(`/${page}`, (c) => serve(c, join(root, `${page}.html`), notBuilt("The pages are")));
   app.get("/worker.mjs", (c) => serve(c, resolve(built.workerFile), notBuilt("The native worker is")));
   app.get("/queztl.mjs", (c) => serve(c, resolve(built.cliFile), notBuilt("The command line is")));
@@ -136,7 +136,10 @@ export function fileRoutes(app: Hono<HttpEnv>, built: BuiltFiles): void {
   const sdkTypes = built.sdkFile.replace(/\.mjs$/, ".d.mts");
   app.get("/queztl-sdk.d.mts", (c) => serve(c, resolve(sdkTypes), notBuilt("The SDK's types are")));
   app.get("/*", (c) => {
-    const missing = nothing("page", "The pages are /, /dashboard and /volunteers; the API's page is /api.");
+    const missing = nothing(
+      "page",
+      "The pages are /, /dashboard, /volunteers and /playground; the API's page is /api.",
+    );
     const wanted = resolve(root, `.${decoded(c.req.path)}`);
     // What leaves the folder, or names a hidden file, is not there.
     if (!wanted.startsWith(root + sep) || /[/\\]\./.test(wanted.slice(root.length))) throw missing;

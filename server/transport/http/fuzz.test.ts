@@ -47,6 +47,7 @@ const known = fc.constantFrom(
   "/api",
   "/dashboard",
   "/volunteers",
+  "/playground",
 );
 const query = fc.oneof(
   fc.constant(""),
