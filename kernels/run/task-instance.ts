@@ -62,6 +62,7 @@ export class TaskInstance {
   begin(lo: number, hi: number): void {
     [this.#lo, this.#hi, this.#at] = [lo, hi, lo];
     this.#outputs = [];
+    this.#told = 0;
     this.#isOpen = false;
     this.#room = { at: 0, bytes: 0 };
     this.#kernel = this.#instantiate();
@@ -118,6 +119,7 @@ export class TaskInstance {
     if (at + length > buffer.byteLength) fail(`Task ${this.#at} answers ${length} bytes at ${at}, outside its memory.`);
     this.#outputs.push(new Uint8Array(buffer, at, length).slice());
     this.#at++;
+    this.#told = 0;
   }
 
   /** Lays bytes into the module's memory; answers where. */

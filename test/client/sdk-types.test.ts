@@ -38,7 +38,7 @@ function complaints(programs: Record<string, string>): Record<string, string[]> 
 
 it("a program that uses them compiles, and those that use them wrongly do not", () => {
   const right = `
-    import { connect, GridProblem, type Job, type JobView } from "./queztl-sdk.mjs";
+    import { connect, GridProblem, type Job, type JobView, type MapOptions } from "./queztl-sdk.mjs";
     const grid = connect("http://localhost:8000", { key: "k", onRetry: (problem) => console.log(problem.code) });
     const job = await grid.submit("monte_carlo", { iterations: 10, model: "pi" }, { priority: 8 });
     const estimate: number = (await job.result()).estimate;
@@ -51,6 +51,8 @@ it("a program that uses them compiles, and those that use them wrongly do not", 
     for await (const view of grid.jobs({ state: "running" })) views.push(view);
     const later: unknown = await (await grid.submit("a_later_one", { anything: 1 })).result();
     try { await job.cancel(); } catch (error) { if (error instanceof GridProblem) console.log(error.remedy?.length); }
+    const options: MapOptions = { source: "export function task(): void {}", batch: 8 };
+    for await (const { index, value } of grid.map<number>([1, 2], options)) console.log(index + value);
     console.log(estimate, search.id, views, later, (await grid.nodes())[0]?.cpu_cores, job.accepted.replayed);
   `;
   const wrong = (line: string): string =>

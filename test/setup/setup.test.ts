@@ -99,7 +99,7 @@ test("dependencies that the lock file lacks are told with the remedy", async () 
 test("an unknown step is refused with the list", async () => {
   const { code, output } = await start(["setup", "kernel"]).ended;
   expect(code).toBe(2);
-  expect(output).toContain("packages, driver, kernels, worker, cli, sdk-types, pages");
+  expect(output).toContain("packages, driver, kernels, workshop, worker, cli, sdk-types, pages");
 });
 
 test("an unknown mode is refused before anything is installed", async () => {
