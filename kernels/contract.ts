@@ -29,6 +29,7 @@
  *   begin(lo: f64, hi: f64): void  starts on tasks lo..hi of the round (exact integers below 2^53)
  *   step(units: i32): i32          computes at most `units` more units; 1 when the range is done, else 0
  *   fraction(): f64                optional: share of the range that is done, 0 to 1
+ *   took(ms: f64): void            optional: how long this thread computed the range, told before `partial`
  *   partial(): i32                 pointer to the partial's bytes; valid after `step` returned 1
  *   partialLength(): i32
  *
@@ -103,6 +104,8 @@ export interface Belief {
   certificate: "complete" | "evidence" | "none";
   /** Compares two partials of the same grain. `null` when they agree, else the reason. */
   disagreement(a: Uint8Array, b: Uint8Array): string | null;
+  /** First bytes of a partial that only its node knows, as the time it took: nothing is compared with them. */
+  claimedBytes?: number;
 }
 
 /** How the kernel runs as a compute shader. */
@@ -187,6 +190,15 @@ export interface Counts {
   successes: number;
 }
 
+/** A file that a job makes beside its result, kept as a blob. */
+export interface OutputFile {
+  /** As "product.npy": letters, digits, dots, dashes and underscores. */
+  name: string;
+  /** As "image/png". */
+  mediaType: string;
+  bytes: Uint8Array;
+}
+
 export interface Host<Payload = unknown, Partial = unknown, Output = unknown> {
   decode(payload: Payload, partial: Uint8Array): Partial;
   /** Certificate: recomputes what the partial of tasks lo..hi claims. `null` when it holds, else the reason. */
@@ -204,6 +216,8 @@ export interface Host<Payload = unknown, Partial = unknown, Output = unknown> {
   /** The next round, or null when this was the last. */
   next?(payload: Payload, round: number, merged: Partial): Round | null;
   finish(payload: Payload, merged: Partial): Output;
+  /** What is too large for the result, or no JSON; at most 256 MiB together. The result lists them as `files`. */
+  files?(payload: Payload, merged: Partial): readonly OutputFile[] | Promise<readonly OutputFile[]>;
 }
 
 /** Identity with inference, so that a workload's types are checked where it is written. */

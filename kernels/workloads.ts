@@ -15,7 +15,6 @@ export const plannedWorkloads = [
   "video_encode_h264",
   "video_encode_h265",
   "database_ops",
-  "scientific_computing",
   "web_server_load",
   "neural_training",
   "ml_training",

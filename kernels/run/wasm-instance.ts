@@ -12,6 +12,7 @@ interface Exports {
   begin(lo: number, hi: number): void;
   step(units: number): number;
   fraction?(): number;
+  took?(ms: number): void;
   partial(): number;
   partialLength(): number;
 }
@@ -93,6 +94,12 @@ export class WasmInstance {
     const { fraction } = this.#exports;
     if (!fraction) return null;
     return Math.min(1, Math.max(0, guarded("fraction", fraction)));
+  }
+
+  /** Tells a kernel that asks how long its range took. */
+  took(ms: number): void {
+    const { took } = this.#exports;
+    if (took) guarded("took", () => took(ms));
   }
 
   partial(): Uint8Array {

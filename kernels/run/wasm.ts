@@ -103,6 +103,7 @@ export class WasmRunner {
         // A rest counts as computing: it is what this thread's time amounts to, and slices are sized by it.
         computeMs += await this.#rest(ms, turns);
       }
+      if (instance instanceof WasmInstance) instance.took(computeMs);
       const partial = instance.partial();
       this.#giveBack(kept);
       return { partial, computeMs, build: kept.build };

@@ -1,5 +1,5 @@
 /** Between the coordinator and its judge threads. */
-import type { Round } from "../../kernels/contract.ts";
+import type { OutputFile, Round } from "../../kernels/contract.ts";
 import type { CoreEvent, JudgeRequest } from "../core/events.ts";
 
 /** What a thread must know of a job's round before its first piece of work. */
@@ -16,10 +16,23 @@ export interface JudgeOpen {
   grainTasks: number;
 }
 
+/** A file of a job's output. */
+export interface KeptFile extends OutputFile {
+  sha256: string;
+}
+
 export type JudgeWork = Exclude<JudgeRequest, { type: "forget" }>;
 export type ToJudge = JudgeOpen | JudgeWork | { type: "forget"; job: string };
 
 export type JudgeAnswer =
   | Extract<CoreEvent, { type: "checked" | "compared" | "agreed" | "merged" | "judge.failed" }>
-  | { type: "finished"; job: string; round: number; attempt: number; output: string }
+  | {
+      type: "finished";
+      job: string;
+      round: number;
+      attempt: number;
+      output: string;
+      /** What is kept beside the output, which names it by its hash. */
+      files: KeptFile[];
+    }
   | { type: "next"; job: string; round: number; attempt: number; next: Round };

@@ -1,9 +1,14 @@
 /** What a judge thread does for one job: checks certificates, merges verified partials, makes the output. */
 
-import { grainTasks, type Host, type Workload } from "../../kernels/contract.ts";
+import { createHash } from "node:crypto";
+import { grainTasks, type Host, type OutputFile, type Workload } from "../../kernels/contract.ts";
 import { unpackPartials } from "../../protocol/partials.ts";
 import { Crowd } from "./crowd.ts";
-import type { JudgeAnswer, JudgeOpen, JudgeWork } from "./messages.ts";
+import type { JudgeAnswer, JudgeOpen, JudgeWork, KeptFile } from "./messages.ts";
+
+/** Of the files of one job together. */
+const fileBytesMax = 256 << 20;
+const filesMax = 1_024;
 
 interface Held {
   lo: number;
@@ -34,8 +39,8 @@ export class JudgeRoom {
     private readonly host: Host,
   ) {}
 
-  /** The answer to one piece of work, or null where none is due. Throws when the workload's own code fails. */
-  work(request: JudgeWork): JudgeAnswer | null {
+  /** The answer to one piece of work, or null where none is due; a promise of it only of "finish". Throws when the workload's own code fails. */
+  work(request: JudgeWork): JudgeAnswer | null | Promise<JudgeAnswer> {
     switch (request.type) {
       case "take":
         return this.#take(request);
@@ -216,16 +221,40 @@ export class JudgeRoom {
     return { type: "agreed", job, result, lo, node, grain, reason, wrong, proof: belief.kind === "exact" };
   }
 
-  #finish(request: Extract<JudgeWork, { type: "finish" }>): JudgeAnswer {
+  #finish(request: Extract<JudgeWork, { type: "finish" }>): JudgeAnswer | Promise<JudgeAnswer> {
     const { payload } = this.open;
     const { job, round, attempt } = request;
     const merged = this.#known();
     if (merged === undefined) throw new Error("nothing is verified yet");
     const next = this.host.next?.(payload, round, merged) ?? null;
     if (next) return { type: "next", job, round, attempt, next };
-    const output = JSON.stringify(this.host.finish(payload, merged));
-    return { type: "finished", job, round, attempt, output };
+    const output = this.host.finish(payload, merged);
+    const finished = { type: "finished", job, round, attempt } as const;
+    if (!this.host.files) return { ...finished, output: JSON.stringify(output), files: [] };
+    return (async () => {
+      const files = kept((await this.host.files?.(payload, merged)) ?? []);
+      const listed = files.map(({ name, mediaType, sha256, bytes }) => listedFile(job, name, mediaType, sha256, bytes));
+      return { ...finished, output: JSON.stringify({ ...(output as object), files: listed }), files };
+    })();
   }
 }
+
+/** Throws RangeError for more than may be kept. */
+function kept(files: readonly OutputFile[]): KeptFile[] {
+  const bytes = files.reduce((sum, file) => sum + file.bytes.length, 0);
+  if (bytes > fileBytesMax || files.length > filesMax) {
+    throw new RangeError(`${files.length} files of ${bytes} bytes; at most ${filesMax} of ${fileBytesMax}`);
+  }
+  return files.map((file) => ({ ...file, sha256: createHash("sha256").update(file.bytes).digest("hex") }));
+}
+
+/** How a result names a file. */
+const listedFile = (job: string, name: string, mediaType: string, sha256: string, bytes: Uint8Array) => ({
+  name,
+  media_type: mediaType,
+  bytes: bytes.length,
+  sha256,
+  url: `/api/v1.2/workload/${job}/files/${name}`,
+});
 
 export const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));

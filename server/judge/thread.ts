@@ -21,9 +21,17 @@ port.on("message", (batch: ToJudge[]) => {
       const answer = await handle(item);
       if (answer) answers.push(answer);
     }
-    if (answers.length > 0) port.postMessage(answers);
+    if (answers.length > 0) port.postMessage(answers, answers.flatMap(buffersOf));
   });
 });
+
+/** Of the files that an answer brings: handed over, not copied. */
+const buffersOf = (answer: JudgeAnswer): ArrayBuffer[] =>
+  answer.type !== "finished"
+    ? []
+    : answer.files.flatMap(({ bytes: { buffer, byteLength } }) =>
+        buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [],
+      );
 
 async function handle(item: ToJudge): Promise<JudgeAnswer | null> {
   if (item.type === "open") {
@@ -39,7 +47,7 @@ async function handle(item: ToJudge): Promise<JudgeAnswer | null> {
   try {
     const room = await rooms.get(item.job);
     if (!room || failed.has(item.job)) return null;
-    return room.work(item);
+    return await room.work(item);
   } catch (error) {
     failed.add(item.job);
     return { type: "judge.failed", job: item.job, message: message(error) };

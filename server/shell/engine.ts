@@ -370,7 +370,8 @@ export class Engine {
   /** Large outputs are blobs, durable before the job's end is. */
   async #onOutput(answer: Extract<JudgeAnswer, { type: "finished" }>): Promise<void> {
     const { loop } = this;
-    const { output, ...made } = answer;
+    const { output, files, ...made } = answer;
+    for (const { bytes } of files) if ((await this.#keepBlob(loop, bytes)) === null) return;
     if (output.length <= limits.inlineBytesMax) {
       loop.dispatch({ ...made, output, outputBlob: null });
       return;
@@ -390,7 +391,9 @@ export class Engine {
   async #keepBlob(loop: CoreLoop, bytes: Uint8Array): Promise<string | null> {
     for (let waitMs = 250; !loop.isDead; waitMs = Math.min(10_000, waitMs * 2)) {
       try {
-        return await this.options.blobs.put(bytes);
+        // In pieces: to hash many megabytes at once would hold up everybody else.
+        const { sha256 } = await this.options.blobs.putStream(pieces(bytes), { bytesMax: bytes.length });
+        return sha256;
       } catch (cause) {
         this.options.log("storage_failed", `An output of ${bytes.length} bytes cannot be stored: ${String(cause)}`);
         await new Promise((resolve) => setTimeout(resolve, waitMs).unref());
@@ -402,6 +405,12 @@ export class Engine {
   #ticket(lease: { id: string; job: string; round: number; lo: number; hi: number; node: string }): string {
     return this.#mac(`${lease.id}\n${lease.job}\n${lease.round}\n${lease.lo}\n${lease.hi}\n${lease.node}`).slice(0, 22);
   }
+}
+
+const pieceBytes = 256 << 10;
+
+async function* pieces(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
 }
 
 const unavailable = (why: string): GridError =>

@@ -29,6 +29,7 @@ export class SimJudge {
     if (!room) return;
     const answer = room.room.work(request);
     if (!answer) return;
+    if (answer instanceof Promise) throw new Error("no workload of the simulator makes files");
     room.answeredAt = Math.max(this.world.timeline.now + this.world.random.log(1, 200), room.answeredAt);
     this.world.timeline.at(room.answeredAt, () => {
       if (answer.type === "finished") {

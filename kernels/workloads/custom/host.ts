@@ -1,5 +1,6 @@
 /** The coordinator's side: puts outputs in order and reads them as the submitter asked. */
 import { defineHost } from "../../contract.ts";
+import { itemsOf, joined, type Ordered, ordered } from "../../ordered.ts";
 import { unpackOutputs } from "./outputs.ts";
 import { type CustomPayload, limitsOf, outputOf, tasksOf, toBase64 } from "./payload.ts";
 
@@ -12,32 +13,9 @@ export interface CustomResult {
   module: string | null;
 }
 
-/** Outputs of neighbouring grains, joined without copying: read once, at the end. */
-export type Outputs = { rows: Uint8Array[]; count: number } | { left: Outputs; right: Outputs; count: number };
-
 /** Shown of a job that is under way. */
 const previewRows = 24;
 const previewCharsMax = 160;
-
-/** Copied while they are few: a tree of single outputs would be deep for nothing. */
-const copiedMax = 256;
-
-function joined(left: Outputs, right: Outputs): Outputs {
-  const count = left.count + right.count;
-  if ("rows" in left && "rows" in right && count <= copiedMax) return { rows: [...left.rows, ...right.rows], count };
-  return { left, right, count };
-}
-
-/** The first `most` outputs, in order. */
-export function rowsOf(outputs: Outputs, most = Number.POSITIVE_INFINITY): Uint8Array[] {
-  const found: Uint8Array[] = [];
-  const open: Outputs[] = [outputs];
-  for (let next = open.pop(); next && found.length < most; next = open.pop()) {
-    if ("rows" in next) for (const row of next.rows.slice(0, most - found.length)) found.push(row);
-    else open.push(next.right, next.left);
-  }
-  return found;
-}
 
 const decoder = new TextDecoder();
 
@@ -59,21 +37,21 @@ const shortened = (value: unknown): unknown => {
   return text.length <= previewCharsMax ? value : `${text.slice(0, previewCharsMax)}…`;
 };
 
-export default defineHost<CustomPayload, Outputs, CustomResult>({
+export default defineHost<CustomPayload, Ordered<Uint8Array>, CustomResult>({
   decode(payload, bytes) {
     const rows = unpackOutputs(bytes);
     const long = rows.find((row) => row.length > limitsOf(payload).outputBytes);
     if (long) throw new Error(`an output of ${long.length} bytes`);
-    return { rows, count: rows.length };
+    return ordered(rows);
   },
   merge: joined,
   preview: (payload, outputs) => ({
     tasks_done: outputs.count,
     of: tasksOf(payload),
-    first_outputs: rowsOf(outputs, previewRows).map((row) => shortened(read(payload, row))),
+    first_outputs: itemsOf(outputs, previewRows).map((row) => shortened(read(payload, row))),
   }),
   finish: (payload, outputs) => ({
-    outputs: rowsOf(outputs).map((row) => read(payload, row)),
+    outputs: itemsOf(outputs).map((row) => read(payload, row)),
     tasks: outputs.count,
     output: outputOf(payload),
     module: payload.admitted?.module ?? null,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { grainsOf, grainTasks } from "../../contract.ts";
-import host, { rowsOf } from "./host.ts";
+import { itemsOf } from "../../ordered.ts";
+import host from "./host.ts";
 import { packOutputs } from "./outputs.ts";
 import { type CustomPayload, grainTasksMax, inputOf, payloadSchema, tasksOf } from "./payload.ts";
 import workload from "./workload.ts";
@@ -74,7 +75,7 @@ describe("the outputs of own code", () => {
     const { outputs, tasks } = host.finish(payload, host.merge(left, right));
     expect(tasks).toBe(3_000);
     expect(outputs).toEqual(Array.from({ length: 3_000 }, (_, index) => index));
-    expect(rowsOf(host.merge(left, right), 5)).toHaveLength(5);
+    expect(itemsOf(host.merge(left, right), 5)).toHaveLength(5);
   });
 
   it("are read as they were asked for", () => {

@@ -7,6 +7,7 @@ import type { GridScaler } from "../scaler.ts";
 import type { SseHub } from "../sse.ts";
 import { Api, type HttpContext, type HttpEnv } from "./api.ts";
 import { autoscalerRoutes } from "./autoscaler.ts";
+import { BlobSender } from "./blob-sender.ts";
 import { blobRoutes } from "./blobs.ts";
 import type { RouteDeps } from "./deps.ts";
 import { docsCss, docsPage } from "./docs-page.ts";
@@ -70,7 +71,8 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   const registry = new OpenAPIHono();
   const api = new Api(app, registry, access);
   const { scaler = null, webhookHosts = [] } = options;
-  const deps: RouteDeps = { api, grid, access, sse: options.sse, scaler, webhookHosts, publicUrl };
+  const blobs = new BlobSender(grid);
+  const deps: RouteDeps = { api, blobs, grid, access, sse: options.sse, scaler, webhookHosts, publicUrl };
   networkRoutes(deps);
   workloadRoutes(deps);
   streamRoutes(deps);
@@ -85,7 +87,7 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   api.refuseOtherMethods();
   app.all("/api/*", (c) => c.notFound());
   kernelRoutes(app, grid);
-  blobRoutes(app, grid);
+  blobRoutes(app, blobs);
   fileRoutes(app, options.built);
   return app;
 }

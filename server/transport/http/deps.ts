@@ -4,10 +4,12 @@ import type { Grid } from "../grid.ts";
 import type { GridScaler } from "../scaler.ts";
 import type { SseHub } from "../sse.ts";
 import type { Api } from "./api.ts";
+import type { BlobSender } from "./blob-sender.ts";
 
 export interface RouteDeps {
   api: Api;
   grid: Grid;
+  blobs: BlobSender;
   access: Access;
   sse: SseHub;
   /** Null where no instances are launched. */

@@ -24,6 +24,18 @@ export const blobHeaders = (sha256: string) => ({
   "content-security-policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
 });
 
+/** Pictures that our own encoders wrote may be shown; what else a job made is saved. */
+export const outputHeaders = (name: string, mediaType: string) => {
+  const isPicture = /^image\/(?:png|jpeg|webp)$/.test(mediaType);
+  return {
+    ...common,
+    "content-type": isPicture ? mediaType : "application/octet-stream",
+    "content-disposition": `${isPicture ? "inline" : "attachment"}; filename="${name}"`,
+    "content-security-policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
+    "cache-control": "private, no-cache",
+  };
+};
+
 /**
  * Pages and their workers. `wasm-unsafe-eval` is what compiling WebAssembly needs; connect-src 'self'
  * covers the WebSocket; compiled page templates carry style attributes.

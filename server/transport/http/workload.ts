@@ -17,6 +17,7 @@ import { GridError, isFinal, type JobOutput } from "../grid.ts";
 import { json } from "./api.ts";
 import type { RouteDeps } from "./deps.ts";
 import { workingCurl } from "./example.ts";
+import { outputHeaders } from "./headers.ts";
 import { HttpProblem, retryAfter } from "./problems.ts";
 import { termsOf, webhookOf } from "./terms.ts";
 import { submitAnswer, visibleJob } from "./views.ts";
@@ -28,6 +29,7 @@ export function workloadRoutes(deps: RouteDeps): void {
   submitRoute(deps);
   readRoutes(deps);
   resultRoute(deps);
+  filesRoute(deps);
   cancelRoute(deps);
 }
 
@@ -164,6 +166,47 @@ function resultRoute({ api, grid, access }: RouteDeps): void {
       if (!reads(caller, job.submitter)) await access.require(facts, "read");
       if (query.wait > 0 && !isFinal(job.status)) await waiters.ended(id, query.wait * 1000, facts.incoming.socket);
       return json(c, 200, finished((await grid.result(id)) ?? noSuchJob(id)));
+    },
+  );
+}
+
+function filesRoute({ api, grid, access, blobs }: RouteDeps): void {
+  api.route(
+    {
+      method: "get",
+      path: `${jobPath}/files/{name}`,
+      tag: "Work",
+      summary: "A file that a finished job made",
+      description: "Its result lists them as `files`. Ranges are answered.",
+      scope: "read",
+      answers: { 200: { description: "Its bytes.", mediaType: "application/octet-stream" } },
+      problems: [
+        "unauthenticated",
+        "forbidden",
+        "no_such_job",
+        "job_not_finished",
+        "job_failed",
+        "job_cancelled",
+        "not_found",
+        "rate_limited",
+        "range_not_satisfiable",
+        "overloaded",
+      ],
+    },
+    async ({ c, facts }) => {
+      const id = jobId(c.req.param("task_id"));
+      const { job, output } = (await grid.result(id)) ?? noSuchJob(id);
+      const caller = await access.caller(facts);
+      if (!reads(caller, job.submitter)) await access.require(facts, "read");
+      assertCompleted(job);
+      const files = (output as { files?: { name: string; media_type: string; sha256: string }[] } | null)?.files ?? [];
+      const file = files.find(({ name }) => name === c.req.param("name"));
+      if (!file) {
+        const remedy =
+          files.length === 0 ? "This job made no files." : `It made ${files.map(({ name }) => name).join(", ")}.`;
+        throw new HttpProblem("not_found", "The job made no file of that name.", { field: "name", remedy });
+      }
+      return blobs.send(c, file.sha256, outputHeaders(file.name, file.media_type));
     },
   );
 }

@@ -1,0 +1,26 @@
+/** The random matrices as `kernels/assembly/entries.ts` defines them, for whoever checks results. */
+export const MATRIX_A = 0;
+export const MATRIX_B = 0x9e3779b9;
+const COLUMNS = 0x7f4a7c15;
+
+function mix(x: number): number {
+  x ^= x >>> 16;
+  x = Math.imul(x, 0x21f0aaad);
+  x ^= x >>> 15;
+  x = Math.imul(x, 0xd35a2d97);
+  return x ^ (x >>> 15);
+}
+
+/** Of rows first..first+count. */
+export function rowKeys(matrix: number, seed: number, first: number, count: number): Int32Array {
+  const base = mix((seed % 2 ** 32) ^ matrix);
+  return Int32Array.from({ length: count }, (_, at) => mix((base + first + at) | 0));
+}
+
+export function columnKeys(matrix: number, seed: number, first: number, count: number): Int32Array {
+  const base = mix(Math.floor(seed / 2 ** 32) ^ ((matrix + COLUMNS) | 0));
+  return Int32Array.from({ length: count }, (_, at) => mix((base + first + at) | 0));
+}
+
+export const entry64 = (rowKey: number, columnKey: number): number => mix(rowKey ^ columnKey) / 2 ** 32;
+export const entry32 = (rowKey: number, columnKey: number): number => (mix(rowKey ^ columnKey) >> 8) / 2 ** 24;

@@ -1,0 +1,119 @@
+/** Matrix products across many nodes, and LINPACK's systems of equations on each. */
+import { defaultPlan, defineWorkload } from "../../contract.ts";
+import { exact, exactButTime, within } from "./belief.ts";
+import { gpu } from "./gpu.ts";
+import type { ScienceResult } from "./host.ts";
+import { decodeSolution, decodeTile, paramsOf } from "./layout.ts";
+import {
+  GROUP,
+  isSingle,
+  orderOf,
+  payloadSchema,
+  type SciencePayload,
+  sizesOf,
+  systemOperations,
+  TILE,
+  tileAt,
+  tileOperations,
+  tilesOf,
+} from "./payload.ts";
+
+/** Operations in f64 a second of one SIMD WASM thread: measured in Node 20 on an AMD EPYC core. */
+const OPERATIONS_PER_CORE_SECOND = 16_000_000_000;
+/** Of f32, whose vectors hold twice as many. */
+const SINGLE_COST = 0.5;
+
+/** A task is a tile of the product, or a system. */
+export type ScienceTask = { row: number; column: number; height: number; width: number } | { run: number };
+
+function memoryOf(payload: SciencePayload): number {
+  const slack = 2 ** 20;
+  if (payload.problem === "linpack") {
+    const padded = Math.ceil(orderOf(payload) / TILE) * TILE;
+    return padded * padded * 8 + padded * TILE * 8 + slack;
+  }
+  const { rows, inner, columns } = sizesOf(payload);
+  const bytes = isSingle(payload) ? 4 : 8;
+  const given = payload.a === undefined ? 0 : (rows * inner + inner * columns) * bytes;
+  const strips = Math.min(GROUP, Math.ceil(columns / TILE));
+  return inner * TILE * bytes * (1 + strips) + inner * 8 + given + slack;
+}
+
+export default defineWorkload<SciencePayload, ScienceTask, ScienceResult>({
+  type: "scientific_computing",
+  title: "Linear algebra",
+  summary:
+    "Multiplies large matrices tile by tile over many nodes, or solves LINPACK's system on each and reports GFLOPS.",
+  family: {
+    id: "science",
+    title: "Linear algebra",
+    summary: "Products of matrices and systems of equations, the arithmetic beneath most of science.",
+    optIn: false,
+  },
+  examples: [
+    {
+      title: "The product of two random matrices of 1024 x 1024",
+      payload: { problem: "matmul", rows: 1024, inner: 1024, columns: 1024 },
+    },
+    {
+      title: "A product of your own numbers",
+      payload: {
+        problem: "matmul",
+        a: [
+          [1, 2],
+          [3, 4],
+        ],
+        b: [
+          [5, 6],
+          [7, 8],
+        ],
+      },
+    },
+    { title: "LINPACK: sixteen systems of 1000 equations", payload: { problem: "linpack", n: 1000, runs: 16 } },
+  ],
+  payload: payloadSchema,
+  plan: (payload) => ({
+    tasks: payload.problem === "matmul" ? tilesOf(sizesOf(payload)) : (payload.runs ?? 1),
+    grainTasks: 1,
+    needs: {
+      backends: payload.problem === "matmul" && isSingle(payload) ? ["wasm", "webgpu"] : ["wasm"],
+      memoryBytes: memoryOf(payload),
+      engines: [],
+    },
+    output: "rows",
+  }),
+  task(payload, _round, index) {
+    if (payload.problem === "linpack") return { run: index };
+    const { band, strip, height, width } = tileAt(sizesOf(payload), index);
+    return { row: band * TILE, column: strip * TILE, height, width };
+  },
+  cost(payload, lo, hi) {
+    if (payload.problem === "linpack") return { operations: (hi - lo) * systemOperations(orderOf(payload)), bytes: 0 };
+    const sizes = sizesOf(payload);
+    const all = tilesOf(sizes);
+    const share = isSingle(payload) ? SINGLE_COST : 1;
+    // Tiles at the edges are smaller; only short ranges are looked at one by one.
+    if (lo === 0 && hi === all) return { operations: 2 * sizes.rows * sizes.inner * sizes.columns * share, bytes: 0 };
+    let operations = 0;
+    for (let tile = lo; tile < hi; tile++) operations += tileOperations(payload, tile);
+    return { operations: operations * share, bytes: 0 };
+  },
+  opsPerCoreSecond: OPERATIONS_PER_CORE_SECOND,
+  belief(payload, a, b) {
+    if (payload.problem === "linpack") return exactButTime;
+    return a === "webgpu" || b === "webgpu" ? within(payload) : exact;
+  },
+  beliefPlan: { ...defaultPlan, methods: ["certificate", "exact", "tolerance"] },
+  params: paramsOf,
+  calibration: { problem: "matmul", rows: 64, inner: 8192, columns: 64, precision: "f32" },
+  gpu,
+  describe(payload, partial) {
+    if (payload.problem === "matmul") {
+      const { tile, height, width } = decodeTile(partial, isSingle(payload));
+      return `tile ${tile + 1} of ${tilesOf(sizesOf(payload))}: ${height} x ${width} entries`;
+    }
+    const { run, ms } = decodeSolution(partial);
+    const rate = systemOperations(orderOf(payload)) / (Math.max(ms, 0.01) * 1e6);
+    return `system ${run + 1}: ${orderOf(payload)} equations at ${rate.toFixed(2)} GFLOPS`;
+  },
+});
