@@ -167,8 +167,16 @@ export interface Workload<Payload = unknown, Task = unknown, Result = unknown> {
   gpu?: GpuProgram<Payload>;
   /** Set where each job brings its own module, in place of the ABI above. */
   tasks?: TaskProgram<Payload>;
-  /** The slice's own part of the payload (tasks lo..hi), when payloads are cut rather than sent whole. */
-  inputs?(payload: Payload, lo: number, hi: number): Uint8Array;
+  /** The slice's own part of the payload (tasks lo..hi), when payloads are cut rather than sent whole; null where none is. */
+  inputs?(
+    payload: Payload,
+    round: number,
+    lo: number,
+    hi: number,
+    files: FileReader,
+  ): Uint8Array | null | Promise<Uint8Array | null>;
+  /** Grains that a slice may have, so that its inputs fit a frame; without it as many as the grid gives out. */
+  sliceGrainsMax?(payload: Payload): number;
   /** What a volunteer's page may show of a partial, as one short line. */
   describe?(payload: Payload, partial: Uint8Array): string;
   /** Samples of tasks lo..hi, for a page to draw; null where this payload has nothing to show. Takes a few milliseconds. */
@@ -190,13 +198,20 @@ export interface Counts {
   successes: number;
 }
 
+/** Reads what the coordinator keeps of a job's own data. Rejects where there is no such file. */
+export interface FileReader {
+  read(sha256: string, lo: number, hi: number): Promise<Uint8Array>;
+}
+
 /** A file that a job makes beside its result, kept as a blob. */
 export interface OutputFile {
   /** As "product.npy": letters, digits, dots, dashes and underscores. */
   name: string;
   /** As "image/png". */
   mediaType: string;
-  bytes: Uint8Array;
+  bytes?: Uint8Array;
+  /** In place of bytes: what the coordinator keeps already. */
+  kept?: { sha256: string; bytes: number };
 }
 
 export interface Host<Payload = unknown, Partial = unknown, Output = unknown> {

@@ -11,7 +11,6 @@ export const workloads: Workloads = new Map(
 /** Wire names of the user's document that have no kernel yet, or that are another name for one. */
 export const plannedWorkloads = [
   "llm_inference",
-  "image_processing",
   "video_encode_h264",
   "video_encode_h265",
   "database_ops",

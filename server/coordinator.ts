@@ -260,6 +260,10 @@ export class Coordinator implements Grid {
     return this.options.blobs;
   }
 
+  get files(): Blobs {
+    return this.options.files ?? this.options.blobs;
+  }
+
   health(): GridHealth {
     const { broken } = this.#engine;
     const reasons = broken === null ? [] : [{ code: "storage_unavailable", message: broken }];
@@ -366,7 +370,8 @@ export class Coordinator implements Grid {
   async #outputOf(record: Output): Promise<unknown> {
     if (record.output !== null) return JSON.parse(record.output);
     if (record.outputBlob === null) return null;
-    const bytes = await this.options.blobs.get(record.outputBlob);
+    const { blobs, files = blobs } = this.options;
+    const bytes = (await files.get(record.outputBlob)) ?? (await blobs.get(record.outputBlob));
     return bytes ? JSON.parse(new TextDecoder().decode(bytes)) : null;
   }
 

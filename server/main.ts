@@ -151,6 +151,7 @@ async function assemble(
   log: Log,
 ): Promise<Assembled> {
   const blobs = new FilesystemBlobs(join(config.dataDir, "blobs"));
+  const files = new FilesystemBlobs(join(config.dataDir, "files"));
   const kernelsDir = join(root, "dist", "kernels");
   const catalog = await loadCatalog(kernelsDir);
   await storeKernels(catalog, kernelsDir, blobs);
@@ -160,6 +161,7 @@ async function assemble(
   const coordinator = await Coordinator.start({
     store,
     blobs,
+    files,
     catalog,
     id: secrets.id,
     hostname: hostname(),

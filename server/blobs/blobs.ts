@@ -46,6 +46,29 @@ export class BlobError extends Error {
   }
 }
 
+const pieceBytes = 256 << 10;
+
+/** For `putStream`: to hash many megabytes at once would hold up everybody else. */
+export async function* pieces(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
+}
+
+/** Parts of blobs, whole in memory. Rejects where there is none, or it is shorter. */
+export const fileReader = (blobs: Blobs) => ({
+  async read(sha256: string, lo: number, hi: number): Promise<Uint8Array> {
+    const source = await blobs.read(sha256, lo, hi);
+    if (!source) throw new Error(`There is no blob ${sha256}.`);
+    const all = new Uint8Array(hi - lo);
+    let at = 0;
+    for await (const piece of source) {
+      all.set(piece, at);
+      at += piece.length;
+    }
+    if (at !== hi - lo) throw new Error(`Blob ${sha256} ends before byte ${hi}.`);
+    return all;
+  },
+});
+
 export const isBlobName = (name: string): boolean => /^[0-9a-f]{64}$/.test(name);
 
 /** Throws BlobError unless the bytes may still be, and in the end are, what was expected of them. */

@@ -63,6 +63,7 @@ export function createJob(state: CoreState, seed: NewJob, now: number): Job {
     hasCheck: seed.hasCheck,
     judged: plan.output === "reduce" || seed.hasCheck,
     grainCoreSeconds: 0,
+    sliceGrainsMax: Number.POSITIVE_INFINITY,
     grainOperations: 1,
     claimed: 0,
     claiming: false,

@@ -222,7 +222,8 @@ function withoutOwnOnly(job: Job, grains: number): Range | null {
  * a job's end no more than the slot's share of what is left, so that all finish together.
  */
 function sliceGrains(state: CoreState, node: Node, job: Job, backend: Backend): number {
-  const { firstSliceMs, sliceGrainsMax } = state.config;
+  const { firstSliceMs } = state.config;
+  const sliceGrainsMax = Math.min(state.config.sliceGrainsMax, job.sliceGrainsMax);
   // Audits wait behind what an own node holds.
   const sliceMs = node.own && state.volunteersHere ? firstSliceMs : state.config.sliceMs;
   const speed = slotSpeed(node, job, backend);

@@ -206,6 +206,7 @@ export function startRound(job: Job, round: number, tasks: number, grainTasks: n
   const { operations } = job.workload.cost(job.payload, 0, tasks);
   job.grainOperations = Math.max(1, (operations * Math.min(grainTasks, tasks)) / tasks);
   job.grainCoreSeconds = job.grainOperations / job.workload.opsPerCoreSecond;
+  job.sliceGrainsMax = job.workload.sliceGrainsMax?.(job.payload) ?? Number.POSITIVE_INFINITY;
   job.claimed = 0;
   job.restoring = false;
   job.open = new RangeSet();

@@ -261,6 +261,8 @@ export interface Job {
   hasCheck: boolean;
   /** Core-seconds of a full grain. */
   grainCoreSeconds: number;
+  /** As the workload bounds it: its inputs travel with the lease. */
+  sliceGrainsMax: number;
   grainOperations: number;
   /** Grains below this are in committed extents. */
   claimed: number;

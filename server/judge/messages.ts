@@ -1,5 +1,5 @@
 /** Between the coordinator and its judge threads. */
-import type { OutputFile, Round } from "../../kernels/contract.ts";
+import type { Round } from "../../kernels/contract.ts";
 import type { CoreEvent, JudgeRequest } from "../core/events.ts";
 
 /** What a thread must know of a job's round before its first piece of work. */
@@ -16,9 +16,10 @@ export interface JudgeOpen {
   grainTasks: number;
 }
 
-/** A file of a job's output. */
-export interface KeptFile extends OutputFile {
+/** Bytes that are to be kept. */
+export interface KeptFile {
   sha256: string;
+  bytes: Uint8Array;
 }
 
 export type JudgeWork = Exclude<JudgeRequest, { type: "forget" }>;

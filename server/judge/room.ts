@@ -232,29 +232,39 @@ export class JudgeRoom {
     const finished = { type: "finished", job, round, attempt } as const;
     if (!this.host.files) return { ...finished, output: JSON.stringify(output), files: [] };
     return (async () => {
-      const files = kept((await this.host.files?.(payload, merged)) ?? []);
-      const listed = files.map(({ name, mediaType, sha256, bytes }) => listedFile(job, name, mediaType, sha256, bytes));
-      return { ...finished, output: JSON.stringify({ ...(output as object), files: listed }), files };
+      const made = (await this.host.files?.(payload, merged)) ?? [];
+      const files = kept(made);
+      const listed = made.map((file) => listedFile(job, file, files.get(file)));
+      return {
+        ...finished,
+        output: JSON.stringify({ ...(output as object), files: listed }),
+        files: [...files.values()],
+      };
     })();
   }
 }
 
-/** Throws RangeError for more than may be kept. */
-function kept(files: readonly OutputFile[]): KeptFile[] {
-  const bytes = files.reduce((sum, file) => sum + file.bytes.length, 0);
+/** What is to be kept of the files. Throws RangeError for more than may be. */
+function kept(files: readonly OutputFile[]): Map<OutputFile, KeptFile> {
+  const bytes = files.reduce((sum, file) => sum + (file.bytes?.length ?? 0), 0);
   if (bytes > fileBytesMax || files.length > filesMax) {
     throw new RangeError(`${files.length} files of ${bytes} bytes; at most ${filesMax} of ${fileBytesMax}`);
   }
-  return files.map((file) => ({ ...file, sha256: createHash("sha256").update(file.bytes).digest("hex") }));
+  return new Map(
+    files.flatMap((file) =>
+      file.bytes
+        ? [[file, { bytes: file.bytes, sha256: createHash("sha256").update(file.bytes).digest("hex") }] as const]
+        : [],
+    ),
+  );
 }
 
 /** How a result names a file. */
-const listedFile = (job: string, name: string, mediaType: string, sha256: string, bytes: Uint8Array) => ({
-  name,
-  media_type: mediaType,
-  bytes: bytes.length,
-  sha256,
-  url: `/api/v1.2/workload/${job}/files/${name}`,
-});
+function listedFile(job: string, { name, mediaType, kept: known }: OutputFile, made: KeptFile | undefined) {
+  const { sha256, bytes } = made
+    ? { sha256: made.sha256, bytes: made.bytes.length }
+    : (known ?? { sha256: "", bytes: 0 });
+  return { name, media_type: mediaType, bytes, sha256, url: `/api/v1.2/workload/${job}/files/${name}` };
+}
 
 export const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -2,9 +2,12 @@
  * The engine: one running core with its loop, judge threads and connections. When a commit fails, what is
  * in memory may be ahead of the record, so the core is dropped and rebuilt from the store.
  */
+
+import type { FileReader } from "../../kernels/contract.ts";
 import { limits } from "../../protocol/limits.ts";
+import type { LeaseMessage } from "../../protocol/messages.ts";
 import { Newcomers } from "../access/newcomers.ts";
-import type { Blobs } from "../blobs/blobs.ts";
+import { type Blobs, fileReader, pieces } from "../blobs/blobs.ts";
 import type { Catalog } from "../catalog.ts";
 import type { CoreEvent, CoreWrite, Effect } from "../core/events.ts";
 import { createState } from "../core/grid.ts";
@@ -27,6 +30,8 @@ import { toWrite } from "./writes.ts";
 export interface EngineOptions {
   store: Store;
   blobs: Blobs;
+  /** What is of its owner alone: uploads and what jobs made of them. `blobs` where it is left out. */
+  files?: Blobs;
   catalog: Catalog;
   /** Stable over restarts. */
   id: string;
@@ -73,6 +78,7 @@ export class Engine {
   readonly #newcomers: Newcomers;
   readonly #reopening: Reopening;
   readonly #mac: (text: string) => string;
+  readonly #files: FileReader;
   readonly #waiters = new Map<string, Waiter>();
   /** Ends that are not durable yet. */
   readonly #ends = new Map<string, JobEnd>();
@@ -89,6 +95,7 @@ export class Engine {
     private readonly onBuilt: () => void,
   ) {
     this.#mac = createMac(options.ticketSecret);
+    this.#files = fileReader(options.files ?? options.blobs);
     this.#reopening = new Reopening({
       ...options,
       loop: () => this.loop,
@@ -328,20 +335,27 @@ export class Engine {
     const job = this.state.jobs.get(lease.job);
     if (!job) return;
     const { id, ticket, round, lo, hi, backend } = lease;
-    const tasks = [lo * job.grainTasks, Math.min(hi * job.grainTasks, job.tasks)] as const;
-    const inputs = job.workload.inputs?.(job.payload, tasks[0], tasks[1]);
-    this.#connections.send(connection, {
-      type: "lease",
-      lease: id,
-      ticket,
-      job: job.id,
-      round,
-      lo,
-      hi,
-      backend,
-      deadlineMs,
-      ...(inputs ? { inputs } : {}),
-    });
+    const message = { type: "lease", lease: id, ticket, job: job.id, round, lo, hi, backend, deadlineMs } as const;
+    const [first, end] = [lo * job.grainTasks, Math.min(hi * job.grainTasks, job.tasks)];
+    const inputs = job.workload.inputs?.(job.payload, round, first, end, this.#files) ?? null;
+    if (inputs instanceof Promise) void this.#sendInputs(connection, message, inputs);
+    else this.#connections.send(connection, inputs ? { ...message, inputs } : message);
+  }
+
+  /** A lease whose inputs must be read first; it may have ended meanwhile. */
+  async #sendInputs(connection: number, message: LeaseMessage, reading: Promise<Uint8Array | null>): Promise<void> {
+    const { loop, state } = this;
+    try {
+      const inputs = await reading;
+      if (loop.isDead || !state.leases.has(message.lease)) return;
+      this.#connections.send(connection, inputs ? { ...message, inputs } : message);
+      this.#connections.flush();
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      if (loop.isDead) return;
+      this.options.log("inputs_unreadable", `The inputs of job ${message.job} cannot be read: ${text}`);
+      loop.dispatch({ type: "judge.failed", job: message.job, message: `Its inputs cannot be read: ${text}` });
+    }
   }
 
   #judgeOpen(id: string): JudgeOpen | null {
@@ -371,28 +385,29 @@ export class Engine {
   async #onOutput(answer: Extract<JudgeAnswer, { type: "finished" }>): Promise<void> {
     const { loop } = this;
     const { output, files, ...made } = answer;
-    for (const { bytes } of files) if ((await this.#keepBlob(loop, bytes)) === null) return;
+    const own = this.options.files ?? this.options.blobs;
+    for (const { bytes } of files) if ((await this.#keepBlob(loop, bytes, own)) === null) return;
     if (output.length <= limits.inlineBytesMax) {
       loop.dispatch({ ...made, output, outputBlob: null });
       return;
     }
-    const outputBlob = await this.#keepBlob(loop, new TextEncoder().encode(output));
+    const outputBlob = await this.#keepBlob(loop, new TextEncoder().encode(output), own);
     if (outputBlob !== null) loop.dispatch({ ...made, output: null, outputBlob });
   }
 
   async #onNextRound(answer: Extract<JudgeAnswer, { type: "next" }>): Promise<void> {
     const { loop } = this;
     const { next } = answer;
-    const input = next.input ? await this.#keepBlob(loop, next.input) : null;
+    const input = next.input ? await this.#keepBlob(loop, next.input, this.options.blobs) : null;
     if (input !== null || !next.input) loop.dispatch({ ...answer, input });
   }
 
   /** Tries until the bytes are durable. Null when the core was dropped meanwhile: the next one asks the judge again. */
-  async #keepBlob(loop: CoreLoop, bytes: Uint8Array): Promise<string | null> {
+  async #keepBlob(loop: CoreLoop, bytes: Uint8Array, where: Blobs): Promise<string | null> {
     for (let waitMs = 250; !loop.isDead; waitMs = Math.min(10_000, waitMs * 2)) {
       try {
         // In pieces: to hash many megabytes at once would hold up everybody else.
-        const { sha256 } = await this.options.blobs.putStream(pieces(bytes), { bytesMax: bytes.length });
+        const { sha256 } = await where.putStream(pieces(bytes), { bytesMax: bytes.length });
         return sha256;
       } catch (cause) {
         this.options.log("storage_failed", `An output of ${bytes.length} bytes cannot be stored: ${String(cause)}`);
@@ -405,12 +420,6 @@ export class Engine {
   #ticket(lease: { id: string; job: string; round: number; lo: number; hi: number; node: string }): string {
     return this.#mac(`${lease.id}\n${lease.job}\n${lease.round}\n${lease.lo}\n${lease.hi}\n${lease.node}`).slice(0, 22);
   }
-}
-
-const pieceBytes = 256 << 10;
-
-async function* pieces(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
 }
 
 const unavailable = (why: string): GridError =>

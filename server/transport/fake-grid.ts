@@ -39,7 +39,8 @@ interface Kept {
 
 export class FakeGrid implements Grid {
   readonly kept = new Map<string, Kept>();
-  readonly files = new Map<string, Uint8Array>();
+  readonly kernels = new Map<string, Uint8Array>();
+  readonly files = new MemoryBlobs();
   readonly blobs = new MemoryBlobs();
   readonly feeds = new Set<(numbered: NumberedFeedEvent) => void>();
   /** Changes of the feed so far; all of them are kept. */
@@ -199,7 +200,7 @@ export class FakeGrid implements Grid {
   };
 
   async kernelFile(sha256: string): Promise<Uint8Array | null> {
-    return this.files.get(sha256) ?? null;
+    return this.kernels.get(sha256) ?? null;
   }
   health(): GridHealth {
     return { status: "ok", reasons: [], uptime: 1.5, version: "1.2.0" };
@@ -208,7 +209,7 @@ export class FakeGrid implements Grid {
   /** For tests: a file and a blob under its hash. */
   addFile(bytes: Uint8Array): string {
     const sha256 = createHash("sha256").update(bytes).digest("hex");
-    this.files.set(sha256, bytes);
+    this.kernels.set(sha256, bytes);
     void this.blobs.put(bytes);
     return sha256;
   }

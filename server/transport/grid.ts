@@ -174,6 +174,8 @@ export interface Grid {
   kernelFile(sha256: string): Promise<Uint8Array | null>;
   /** What volunteers and submitters fetch by hash. */
   blobs: Pick<Blobs, "stat" | "read">;
+  /** What is of its owner alone: uploads and what jobs made of them. */
+  files: Blobs;
 
   keys: KeyStore;
   readonly receipts: GridReceipts;

@@ -71,8 +71,17 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   const registry = new OpenAPIHono();
   const api = new Api(app, registry, access);
   const { scaler = null, webhookHosts = [] } = options;
-  const blobs = new BlobSender(grid);
-  const deps: RouteDeps = { api, blobs, grid, access, sse: options.sse, scaler, webhookHosts, publicUrl };
+  const blobs = new BlobSender(grid.blobs);
+  const deps: RouteDeps = {
+    api,
+    files: new BlobSender(grid.files),
+    grid,
+    access,
+    sse: options.sse,
+    scaler,
+    webhookHosts,
+    publicUrl,
+  };
   networkRoutes(deps);
   workloadRoutes(deps);
   streamRoutes(deps);

@@ -14,11 +14,11 @@ const waitingMax = 4_096;
 export class BlobSender {
   readonly #turnstile = new Turnstile(readsMax, waitingMax);
 
-  constructor(private readonly grid: Grid) {}
+  constructor(private readonly blobs: Grid["blobs"]) {}
 
   /** Throws HttpProblem where there is no such blob. */
   async send(c: HttpContext, sha256: string, given: Record<string, string>): Promise<Response> {
-    const stat = isBlobName(sha256) ? await this.grid.blobs.stat(sha256) : null;
+    const stat = isBlobName(sha256) ? await this.blobs.stat(sha256) : null;
     if (stat === null) throw noSuchBlob();
     const headers = { ...given, etag: `"${sha256}"`, "accept-ranges": "bytes" };
     if (matches(c.req.header("if-none-match"), headers.etag)) return c.body(null, 304, headers);
@@ -29,7 +29,7 @@ export class BlobSender {
     const all = { ...headers, ...partial, "content-length": String(hi - lo) };
     const status = range === null ? 200 : 206;
     if (c.req.method === "HEAD") return c.body(null, status, all);
-    return c.body(await open(c, this.grid, this.#turnstile, sha256, lo, hi), status, all);
+    return c.body(await open(c, this.blobs, this.#turnstile, sha256, lo, hi), status, all);
   }
 }
 
@@ -56,7 +56,7 @@ function rangeOf(c: HttpContext, stat: Stat, etag: string): [lo: number, hi: num
 /** The bytes, once it is their turn; whoever goes away before makes room. */
 async function open(
   c: HttpContext,
-  grid: Grid,
+  blobs: Grid["blobs"],
   turnstile: Turnstile,
   sha256: string,
   lo: number,
@@ -74,7 +74,7 @@ async function open(
   // Whatever becomes of the answer, its connection or its end says when it is over.
   c.env.outgoing.once("close", leave);
   if (c.env.outgoing.destroyed) leave();
-  const pieces = await grid.blobs.read(sha256, lo, hi).catch((error: unknown) => {
+  const pieces = await blobs.read(sha256, lo, hi).catch((error: unknown) => {
     leave();
     throw error;
   });

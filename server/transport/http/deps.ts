@@ -9,7 +9,8 @@ import type { BlobSender } from "./blob-sender.ts";
 export interface RouteDeps {
   api: Api;
   grid: Grid;
-  blobs: BlobSender;
+  /** Sends what is of its owner alone. */
+  files: BlobSender;
   access: Access;
   sse: SseHub;
   /** Null where no instances are launched. */

@@ -170,7 +170,7 @@ function resultRoute({ api, grid, access }: RouteDeps): void {
   );
 }
 
-function filesRoute({ api, grid, access, blobs }: RouteDeps): void {
+function filesRoute({ api, grid, access, files: sender }: RouteDeps): void {
   api.route(
     {
       method: "get",
@@ -206,7 +206,7 @@ function filesRoute({ api, grid, access, blobs }: RouteDeps): void {
           files.length === 0 ? "This job made no files." : `It made ${files.map(({ name }) => name).join(", ")}.`;
         throw new HttpProblem("not_found", "The job made no file of that name.", { field: "name", remedy });
       }
-      return blobs.send(c, file.sha256, outputHeaders(file.name, file.media_type));
+      return sender.send(c, file.sha256, outputHeaders(file.name, file.media_type));
     },
   );
 }

@@ -1,0 +1,71 @@
+/** For tests: a whole pipeline on the built kernels, as the grid runs it: rounds, tiles, windows, tables. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { grainsOf } from "../../contract.ts";
+import { itemsOf } from "../../ordered.ts";
+import { WasmRunner } from "../../run/wasm.ts";
+import host from "./host.ts";
+import type { Tile } from "./layout.ts";
+import type { ImagePayload, Operation } from "./payload.ts";
+import { programOf } from "./program.ts";
+import { cutOf, tileRegion } from "./regions.ts";
+import workload from "./workload.ts";
+
+const built = fileURLToPath(new URL("../../../dist/kernels/", import.meta.url));
+const manifest = JSON.parse(readFileSync(`${built}manifest.json`, "utf8"));
+const load = async (sha256: string) => new Uint8Array(readFileSync(`${built}${sha256}.wasm`));
+
+export interface Picture {
+  width: number;
+  height: number;
+  channels: number;
+  pixels: Uint8Array;
+}
+
+/** An uploaded RGB picture, as the coordinator would have admitted it. */
+export function payloadOf(picture: Picture, operations: Operation[], tile?: 16 | 32 | 64 | 128): ImagePayload {
+  const admitted = { width: picture.width, height: picture.height, pixels: "given", before: "", before_bytes: 0 };
+  const image = { blob: "0".repeat(64) };
+  return workload.payload.parse({ image, operations, admitted, ...(tile ? { tile } : {}) });
+}
+
+/** The pixels before encoding, and before hysteresis. */
+export async function process(payload: ImagePayload, picture: Picture | null, simd = true): Promise<Picture> {
+  const runner = new WasmRunner(load, { simd });
+  const files = { read: async (_: string, lo: number, hi: number) => (picture as Picture).pixels.subarray(lo, hi) };
+  let round: { tasks: number; grainTasks: number; input: Uint8Array | null } = {
+    ...workload.plan(payload),
+    input: null,
+  };
+  for (let number = 0; ; number++) {
+    let merged: ReturnType<typeof host.decode> | null = null;
+    for (let lo = 0; lo < grainsOf(round); lo++) {
+      const inputs = (await workload.inputs?.(payload, number, lo, lo + 1, files)) ?? null;
+      const grain = { workload: workload as never, files: manifest.image_processing.files, payload, round: number };
+      const run = { ...grain, input: round.input, inputs, inputsFirstTask: lo, lo, hi: lo + 1 };
+      const { partial } = await runner.run(run, new AbortController().signal);
+      const part = host.decode(payload, partial);
+      const fault = host.check?.(payload, number, lo, lo + 1, part) ?? null;
+      if (fault !== null) throw new Error(fault);
+      merged = merged ? host.merge(merged, part) : part;
+    }
+    if (!merged) throw new Error("there are no tiles");
+    const next = host.next?.(payload, number, merged) ?? null;
+    if (!next) return assembled(payload, number, "pixels" in merged ? itemsOf(merged.pixels) : []);
+    round = next;
+  }
+}
+
+function assembled(payload: ImagePayload, round: number, tiles: readonly Tile[]): Picture {
+  const size = (programOf(payload).rounds.at(-1) as { output: { width: number; height: number; channels: number } })
+    .output;
+  const { width, height, channels } = size;
+  const pixels = new Uint8Array(width * height * channels);
+  for (const { tile, width: columns, height: rows, data } of tiles) {
+    const { x0, y0 } = tileRegion(payload, round, cutOf(payload).edge, tile);
+    for (let y = 0; y < rows; y++)
+      for (let x = 0; x < columns * channels; x++)
+        pixels[((y0 + y) * width + x0) * channels + x] = data[y * columns * channels + x] as number;
+  }
+  return { ...size, pixels };
+}
