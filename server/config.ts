@@ -7,6 +7,7 @@ import type { CoreConfig } from "./core/limits.ts";
 import type { Desk } from "./first-minutes/browser.ts";
 import { type CreditOptions, creditDefaults } from "./ledger/credit.ts";
 import { readScaleConfig, type ScaleConfig, scaleFlags, scaleVariables } from "./scale-config.ts";
+import type { UploadLimits } from "./uploads/uploads.ts";
 import { hostPattern } from "./webhooks/allowed.ts";
 
 export interface Config {
@@ -46,6 +47,7 @@ export interface Config {
   /** OFF only in the test that shows what FULL is for. */
   synchronous: "FULL" | "OFF";
   credit: CreditOptions;
+  uploads: UploadLimits;
   webhookHosts: string[];
   /** What differs from the core's defaults. */
   core: Partial<CoreConfig>;
@@ -104,6 +106,11 @@ const flags = {
   "credit-delay": {
     type: "string",
     help: "Minutes until work counts as its volunteer's credit (QUEZTL_CREDIT_DELAY; default 60)",
+  },
+  "upload-max": { type: "string", help: "Megabytes that an uploaded file may have (QUEZTL_UPLOAD_MAX; default 1024)" },
+  "keep-files-days": {
+    type: "string",
+    help: "Days that uploads and files made of them are kept after their last use (QUEZTL_KEEP_FILES_DAYS; default 30)",
   },
   "webhook-host": {
     type: "string",
@@ -167,6 +174,19 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
     sealMs:
       86_400_000 *
       integer(values["seal-days"] ?? env.QUEZTL_SEAL_DAYS ?? "7", "--seal-days / QUEZTL_SEAL_DAYS", 0, 3_650),
+    uploads: {
+      bytesMax:
+        2 ** 20 *
+        integer(values["upload-max"] ?? env.QUEZTL_UPLOAD_MAX ?? "1024", "--upload-max / QUEZTL_UPLOAD_MAX", 1, 65_536),
+      keepMs:
+        86_400_000 *
+        integer(
+          values["keep-files-days"] ?? env.QUEZTL_KEEP_FILES_DAYS ?? "30",
+          "--keep-files-days / QUEZTL_KEEP_FILES_DAYS",
+          1,
+          3_650,
+        ),
+    },
     credit: creditOptions(
       integer(
         values["credit-delay"] ?? env.QUEZTL_CREDIT_DELAY ?? "60",

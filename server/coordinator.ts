@@ -6,17 +6,17 @@
 import type { JobView, NetworkStatus, NodeView, WorkloadType } from "../protocol/rest.ts";
 import type { Blobs } from "./blobs/blobs.ts";
 import { plannedWorkloads } from "./catalog.ts";
-import type { Admission } from "./custom/admission.ts";
 import { Credit, type CreditOptions } from "./ledger/credit.ts";
 import { gridReceipts } from "./ledger/grid-receipts.ts";
 import { CoordinatorKey } from "./ledger/key.ts";
 import { Receipts } from "./ledger/receipts.ts";
 import { Volunteers } from "./ledger/volunteers.ts";
 import { certificateOf } from "./ledger/words.ts";
-import { Acceptance } from "./shell/acceptance.ts";
+import { Acceptance, type Admission } from "./shell/acceptance.ts";
 import type { NodeSocket } from "./shell/connections.ts";
 import { Engine, type EngineOptions, type JobEnd } from "./shell/engine.ts";
 import { Feed } from "./shell/feed.ts";
+import { filesInUse } from "./shell/files.ts";
 import type { CoreLoop } from "./shell/loop.ts";
 import { Nodes } from "./shell/nodes.ts";
 import { orRefusal, type ReadableStore, readable } from "./shell/readable.ts";
@@ -37,6 +37,7 @@ import type {
   Unsubscribe,
 } from "./transport/grid.ts";
 import type { GridReceipts, GridVolunteers } from "./transport/ledger.ts";
+import { type UploadLimits, Uploads, uploadLimitsDefault } from "./uploads/uploads.ts";
 import { endedJobView, justEndedView, nodeView, openJobView } from "./views.ts";
 import { Webhooks } from "./webhooks/webhooks.ts";
 
@@ -48,8 +49,9 @@ export interface CoordinatorOptions extends EngineOptions {
   sealMs?: number;
   /** Signs receipts; stable over restarts. Without it they are signed by a key that ends with the process. */
   receiptKey?: CoordinatorKey;
-  /** By workload: what jobs' own code must pass. */
-  admissions?: ReadonlyMap<string, Admission>;
+  /** By workload: what its jobs must pass, given what was uploaded. */
+  admissions?(uploads: Uploads): ReadonlyMap<string, Admission>;
+  uploads?: Partial<UploadLimits> & { folder: string };
 }
 
 type Output = Pick<JobRecord, "output" | "outputBlob">;
@@ -63,6 +65,8 @@ const recentMax = 256;
 /** Results can be taken back for so long, and after that never. */
 export const sealMsDefault = 7 * 86_400_000;
 const sealEveryMs = 60_000;
+const sweepEveryMs = 3_600_000;
+
 export class Coordinator implements Grid {
   readonly keys: KeyStore = {
     list: () => [...this.#keys.values()],
@@ -72,6 +76,7 @@ export class Coordinator implements Grid {
   readonly scaling: ScalingPort;
   readonly receipts: GridReceipts;
   readonly volunteers: GridVolunteers;
+  readonly uploads: Uploads;
   readonly #startedMs = Date.now();
   readonly #keys = new Map<string, KeyRecord>();
   readonly #nodes = new Nodes();
@@ -108,8 +113,18 @@ export class Coordinator implements Grid {
       (job) => this.#onRetracted(job),
       () => this.#onBuilt(),
     );
+    this.uploads = new Uploads({
+      ...uploadLimitsDefault,
+      ...options.uploads,
+      blobs: this.files,
+      documents: (room) => options.store.documents(room),
+      written: (writes) => this.#written(writes),
+      inUse: () => filesInUse(this.#engine.state),
+      now: Date.now,
+    });
     this.#acceptance = new Acceptance({
-      ...options,
+      catalog: options.catalog,
+      ...(options.admissions ? { admissions: options.admissions(this.uploads) } : {}),
       engine: this.#engine,
       record: this.#record,
       job: (id) => this.job(id),
@@ -139,6 +154,7 @@ export class Coordinator implements Grid {
   static async start(options: CoordinatorOptions): Promise<Coordinator> {
     const coordinator = new Coordinator(options);
     await coordinator.#engine.build();
+    await coordinator.uploads.load();
     const every = (ms: number, run: () => void): void => {
       const timer = setInterval(run, ms);
       timer.unref();
@@ -147,6 +163,7 @@ export class Coordinator implements Grid {
     every(1_000, () => coordinator.#tick());
     every(500, () => coordinator.#feed.publish());
     every(sealEveryMs, () => void coordinator.#seal());
+    every(sweepEveryMs, () => void coordinator.#sweep());
     return coordinator;
   }
 
@@ -325,6 +342,12 @@ export class Coordinator implements Grid {
     const sealed = await this.#engine.seal(Date.now() - sealMs).catch(() => 0);
     // Its page says so when it is read again.
     if (sealed > 0) this.#recent.clear();
+  }
+
+  async #sweep(): Promise<void> {
+    if (this.#engine.broken !== null || this.#engine.stopping) return;
+    const swept = await this.uploads.sweep().catch(() => 0);
+    if (swept > 0) this.options.log("files_swept", `${swept} files that nobody used for long were deleted.`);
   }
 
   #tick(): void {

@@ -17,6 +17,7 @@ import { DemoJob } from "./demo-job.ts";
 import { runDemo } from "./first-job.ts";
 import { lanAddressesBestFirst } from "./first-minutes/addresses.ts";
 import { openBrowser } from "./first-minutes/browser.ts";
+import { ImageAdmission } from "./images/admission.ts";
 import { storeKernels } from "./kernel-files.ts";
 import { loadCoordinatorKey } from "./ledger/key.ts";
 import { listen } from "./listen.ts";
@@ -153,6 +154,7 @@ async function assemble(
   const blobs = new FilesystemBlobs(join(config.dataDir, "blobs"));
   const files = new FilesystemBlobs(join(config.dataDir, "files"));
   const kernelsDir = join(root, "dist", "kernels");
+  const workshopFile = join(root, "dist", "workshop.mjs");
   const catalog = await loadCatalog(kernelsDir);
   await storeKernels(catalog, kernelsDir, blobs);
   const store = new SqliteStore({ file: join(config.dataDir, "queztl.db"), synchronous: config.synchronous });
@@ -174,13 +176,12 @@ async function assemble(
     config: { ...config.core, volunteersSubmitter: demoSubmitter },
     sealMs: config.sealMs,
     credit: config.credit,
-    admissions: new Map([
-      [
-        "custom",
-        new CustomAdmission({ putBlob: (bytes) => blobs.put(bytes), workshopFile: join(root, "dist", "workshop.mjs") })
-          .admit,
-      ],
-    ]),
+    uploads: { ...config.uploads, folder: join(config.dataDir, "uploads") },
+    admissions: (uploads) =>
+      new Map([
+        ["custom", new CustomAdmission({ putBlob: (bytes) => blobs.put(bytes), workshopFile }).admit],
+        ["image_processing", new ImageAdmission({ files, owns: (blob, by) => uploads.owns(blob, by) }).admit],
+      ]),
     log,
     onCommit: (ms, writes) => metrics?.observeCommit(ms / 1000, writes),
   });

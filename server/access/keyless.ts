@@ -103,8 +103,11 @@ export class Keyless {
       return no("cross_site", "The browser says that another site made this request.");
     }
     const changes = facts.method !== "GET" && facts.method !== "HEAD" && facts.method !== "DELETE";
-    if (changes && !isJson(facts.header("content-type"))) {
-      return no("not_json", "Only application/json is taken without a key: forms of foreign pages cannot send it.");
+    if (changes && !isJson(facts.header("content-type")) && !isBytes(facts.header("content-type"))) {
+      return no(
+        "not_json",
+        "Only application/json, and application/octet-stream for uploads, are taken without a key: forms of foreign pages cannot send them.",
+      );
     }
     return null;
   }
@@ -131,6 +134,10 @@ export class Keyless {
 
 export const isJson = (contentType: string | undefined): boolean =>
   contentType !== undefined && /^application\/json\s*(?:;\s*charset="?utf-?8"?\s*)?$/i.test(contentType.trim());
+
+/** Of an upload: no form of a page sends this. */
+export const isBytes = (contentType: string | undefined): boolean =>
+  contentType !== undefined && /^application\/octet-stream$/i.test(contentType.trim());
 
 function startReason(options: KeylessOptions): Reason | null {
   const off = (code: string, why: string): Reason => ({ code, message: `Keyless loopback is off: ${why}.` });

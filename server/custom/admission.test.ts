@@ -17,8 +17,9 @@ const { admit } = new CustomAdmission({
 
 const head =
   'import { index, text, answer, random, progress } from "./queztl";\nexport function run(at: usize, length: i32): u64 {\n';
+const admitted = (payload: unknown) => admit(payload, "local");
 const take = (body: string, more: Record<string, unknown> = {}) =>
-  admit(
+  admitted(
     payloadSchema.parse({ language: "assemblyscript", code: `${head}${body}\n}\n`, inputs: { count: 5 }, ...more }),
   );
 const refused = async (body: string, more?: Record<string, unknown>) => {
@@ -48,7 +49,7 @@ describe("researchers' code", { timeout: 60_000 }, () => {
     const first = await take("return answer(text(at, length));", { inputs: { lines: '"a"' } });
     const { module } = (first.payload as CustomPayload).admitted as { module: string };
     const bytes = Buffer.from(kept.get(module) as Uint8Array).toString("base64");
-    const again = await admit(payloadSchema.parse({ language: "wasm", module: bytes, inputs: { lines: '"a"' } }));
+    const again = await admitted(payloadSchema.parse({ language: "wasm", module: bytes, inputs: { lines: '"a"' } }));
     expect(again.kernel).toBe(first.kernel);
   });
 
@@ -72,7 +73,7 @@ describe("researchers' code", { timeout: 60_000 }, () => {
 
   it("is refused for a module that is none, or that engines may compute differently", async () => {
     const wasm = (bytes: number[]) =>
-      admit(
+      admitted(
         payloadSchema.parse({ language: "wasm", module: Buffer.from(bytes).toString("base64"), inputs: { count: 1 } }),
       );
     await expect(wasm([1, 2, 3, 4])).rejects.toThrow(/magic|expected/i);

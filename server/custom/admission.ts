@@ -6,19 +6,9 @@ import { type ChildProcess, fork } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type CustomPayload, limitsOf, moduleBytesMax } from "../../kernels/workloads/custom/payload.ts";
-import type { KernelFiles } from "../../protocol/messages.ts";
+import type { Admission } from "../shell/acceptance.ts";
 import { GridError } from "../transport/grid.ts";
 import type { Fault, Order, Word } from "./messages.ts";
-
-export interface Admitted {
-  /** In place of what was submitted: without the code, and with what the trial found. */
-  payload: unknown;
-  kernel: string;
-  files: KernelFiles;
-}
-
-/** Takes a parsed payload in. Rejects with GridError. */
-export type Admission = (payload: unknown) => Promise<Admitted>;
 
 export interface CustomPorts {
   /** Keeps bytes durably; resolves with their SHA-256. */

@@ -1,13 +1,24 @@
 /** From a submission to a durable job: checked, its own code tried, its payload kept; once for each idempotency key. */
 import { randomUUID } from "node:crypto";
 import { limits } from "../../protocol/limits.ts";
+import type { KernelFiles } from "../../protocol/messages.ts";
 import type { JobView } from "../../protocol/rest.ts";
 import type { Catalog } from "../catalog.ts";
-import type { Admission } from "../custom/admission.ts";
 import { GridError, type SubmitRequest, type Submitted } from "../transport/grid.ts";
 import type { Engine } from "./engine.ts";
 import type { ReadableStore } from "./readable.ts";
 import { planOf, validateSubmission } from "./submissions.ts";
+
+export interface Admitted {
+  /** In place of what was submitted: with what the coordinator found out of it. */
+  payload: unknown;
+  /** Where a job brings its own; else the workload's. */
+  kernel?: string;
+  files?: KernelFiles;
+}
+
+/** Takes a parsed payload in. Rejects with GridError. */
+export type Admission = (payload: unknown, submitter: string) => Promise<Admitted>;
 
 export interface AcceptancePorts {
   engine: Engine;
@@ -54,11 +65,9 @@ export class Acceptance {
       });
     }
     const { entry, verification, ...given } = validateSubmission(this.ports.catalog, request);
-    const { payload, kernel, files } = (await this.ports.admissions?.get(entry.workload.type)?.(given.payload)) ?? {
-      payload: given.payload,
-      kernel: entry.kernel,
-      files: entry.files,
-    };
+    const admit = this.ports.admissions?.get(entry.workload.type);
+    const admitted = admit ? await admit(given.payload, request.submitter) : given;
+    const { payload, kernel, files } = { kernel: entry.kernel, files: entry.files, ...admitted };
     // What was found out of the code tells how it is cut.
     const plan = planOf(entry, payload);
     const payloadJson = JSON.stringify(payload);

@@ -13,6 +13,7 @@ import type {
 } from "../../protocol/rest.ts";
 import { MemoryBlobs } from "../blobs/memory.ts";
 import type { KeyRecord } from "../store/store.ts";
+import { Uploads, uploadLimitsDefault } from "../uploads/uploads.ts";
 import { fakeJob, fakeStatus, fakeTypes } from "./fake-views.ts";
 import {
   type Grid,
@@ -41,6 +42,15 @@ export class FakeGrid implements Grid {
   readonly kept = new Map<string, Kept>();
   readonly kernels = new Map<string, Uint8Array>();
   readonly files = new MemoryBlobs();
+  readonly uploads = new Uploads({
+    ...uploadLimitsDefault,
+    bytesMax: 1_000_000,
+    blobs: this.files,
+    documents: async () => [],
+    written: async () => {},
+    inUse: () => new Set(),
+    now: Date.now,
+  });
   readonly blobs = new MemoryBlobs();
   readonly feeds = new Set<(numbered: NumberedFeedEvent) => void>();
   /** Changes of the feed so far; all of them are kept. */

@@ -17,6 +17,7 @@ import type {
 import type { Blobs } from "../blobs/blobs.ts";
 import type { JobTerms } from "../core/state.ts";
 import type { KeyRecord } from "../store/store.ts";
+import type { Uploads } from "../uploads/uploads.ts";
 import type { GridReceipts, GridVolunteers } from "./ledger.ts";
 
 export type GridErrorCode =
@@ -38,6 +39,12 @@ export type GridErrorCode =
   | "invalid_statement"
   /** The job has more ranges than a receipt holds. */
   | "receipt_too_large"
+  /** An upload is larger than files may be. */
+  | "upload_too_large"
+  /** What was sent has another hash than was said. */
+  | "hash_mismatch"
+  /** Another request writes to the upload, or it is at another byte. */
+  | "upload_conflict"
   /** The coordinator is draining and takes no more work. */
   | "shutting_down";
 
@@ -177,6 +184,7 @@ export interface Grid {
   /** What is of its owner alone: uploads and what jobs made of them. */
   files: Blobs;
 
+  readonly uploads: Uploads;
   keys: KeyStore;
   readonly receipts: GridReceipts;
   readonly volunteers: GridVolunteers;

@@ -23,6 +23,7 @@ import { type OpenApiDocument, openApiDocument } from "./openapi.ts";
 import { HttpProblem, isDefect, problemOf } from "./problems.ts";
 import { receiptRoutes } from "./receipts.ts";
 import { streamRoutes } from "./streams.ts";
+import { uploadRoutes } from "./uploads.ts";
 import { volunteerRoutes } from "./volunteers.ts";
 import { workloadRoutes } from "./workload.ts";
 
@@ -84,6 +85,7 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   };
   networkRoutes(deps);
   workloadRoutes(deps);
+  uploadRoutes(deps);
   streamRoutes(deps);
   receiptRoutes(deps);
   volunteerRoutes(deps);

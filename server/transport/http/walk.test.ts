@@ -121,7 +121,7 @@ test("nodes, kinds of work, metrics, document, page", async () => {
   expect(metrics).toContain("queztl_nodejs_eventloop_lag_seconds");
   const document = (await (await server.ask("/api/v1.2/openapi.json")).json()) as OpenApiDocument;
   expect(document.openapi).toBe("3.1.0");
-  expect(Object.keys(document.paths)).toHaveLength(33);
+  expect(Object.keys(document.paths)).toHaveLength(37);
   expect(document.components?.schemas?.SubmitBody).toMatchObject({ required: ["workload_type"] });
   const page = await server.ask("/api");
   const html = await page.text();

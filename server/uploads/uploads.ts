@@ -1,0 +1,196 @@
+/** Researchers' own files: taken in whole or in parts, owned by who sent them, and deleted when nobody needed them for long. */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BlobError, type Blobs } from "../blobs/blobs.ts";
+import type { Write } from "../store/store.ts";
+import { GridError } from "../transport/grid.ts";
+import { type Partial, Partials } from "./partial.ts";
+
+export interface UploadLimits {
+  /** Of one file. */
+  bytesMax: number;
+  /** Files are kept so long after they were last put or used. */
+  keepMs: number;
+}
+
+export const uploadLimitsDefault: UploadLimits = { bytesMax: 1 << 30, keepMs: 30 * 86_400_000 };
+
+export interface UploadPorts extends UploadLimits {
+  blobs: Blobs;
+  /** For what is under way; a temporary one where it is left out. */
+  folder?: string | undefined;
+  documents(room: string): Promise<{ key: string; value: string }[]>;
+  written(writes: readonly Write[]): Promise<void>;
+  /** Blobs that open jobs read. */
+  inUse(): ReadonlySet<string>;
+  now(): number;
+}
+
+export interface Uploaded {
+  blob: string;
+  bytes: number;
+}
+
+const room = "uploads";
+const underWayMax = 256;
+const underWayOfOwnerMax = 16;
+/** Of an upload that nobody goes on with. */
+const abandonedMs = 24 * 3_600_000;
+
+export class Uploads {
+  readonly #partials: Partials;
+  /** By blob. */
+  readonly #owners = new Map<string, Set<string>>();
+  /** Uploads that are being written now. */
+  readonly #busy = new Set<string>();
+
+  constructor(private readonly ports: UploadPorts) {
+    this.#partials = new Partials(ports.folder ?? mkdtempSync(join(tmpdir(), "queztl-uploads-")));
+  }
+
+  get bytesMax(): number {
+    return this.ports.bytesMax;
+  }
+
+  async load(): Promise<void> {
+    await this.#partials.load();
+    this.#owners.clear();
+    for (const { key, value } of await this.ports.documents(room)) {
+      this.#owners.set(key, new Set(JSON.parse(value) as string[]));
+    }
+  }
+
+  owns(blob: string, owner: string): boolean {
+    return this.#owners.get(blob)?.has(owner) ?? false;
+  }
+
+  /** A whole file. Throws GridError, and what `source` throws. */
+  async put(owner: string, source: AsyncIterable<Uint8Array>, sha256: string | null): Promise<Uploaded> {
+    const expected = { bytesMax: this.ports.bytesMax, ...(sha256 === null ? {} : { sha256 }) };
+    try {
+      const stat = await this.ports.blobs.putStream(source, expected);
+      await this.#own(stat.sha256, owner);
+      return { blob: stat.sha256, bytes: stat.bytes };
+    } catch (error) {
+      throw refusalOf(error, this.ports.bytesMax);
+    }
+  }
+
+  /** Begins an upload in parts. Throws GridError. */
+  async begin(owner: string, bytes: number, sha256: string | null): Promise<Partial> {
+    if (bytes > this.ports.bytesMax) throw tooLarge(this.ports.bytesMax);
+    await this.#dropAbandoned();
+    const open = this.#partials.list();
+    const own = open.filter((partial) => partial.owner === owner).length;
+    if (open.length >= underWayMax || own >= underWayOfOwnerMax) {
+      throw new GridError("overloaded", `${own} of your uploads are under way, and ${open.length} in all.`, {
+        remedy: "Finish or delete some: DELETE /api/v1.2/uploads/{id}.",
+        retryAfterSeconds: 60,
+      });
+    }
+    return this.#partials.begin(owner, bytes, sha256, this.ports.now());
+  }
+
+  /** Null where there is none of this owner. */
+  find(id: string, owner: string): Partial | null {
+    const partial = this.#partials.get(id);
+    return partial?.owner === owner ? partial : null;
+  }
+
+  /** Takes what comes from `offset` on; answers the finished file once all is there. Throws GridError, and what `source` throws. */
+  async append(partial: Partial, offset: number, source: AsyncIterable<Uint8Array>): Promise<Uploaded | null> {
+    if (this.#busy.has(partial.id)) {
+      throw new GridError("upload_conflict", "Another request writes to this upload.", {
+        remedy: "Wait for it, then ask for the offset.",
+      });
+    }
+    if (offset !== partial.offset) {
+      throw new GridError("upload_conflict", `The upload is at byte ${partial.offset}, not ${offset}.`, {
+        field: "header Upload-Offset",
+        remedy: `Send what follows byte ${partial.offset}.`,
+      });
+    }
+    this.#busy.add(partial.id);
+    try {
+      await this.#partials.append(partial, source);
+      if (partial.offset < partial.bytes) return null;
+      const done = await this.put(partial.owner, this.#partials.read(partial.id), partial.sha256);
+      await this.#partials.end(partial.id);
+      return done;
+    } catch (error) {
+      // What has another hash will not come right by sending more.
+      if (error instanceof GridError) await this.#partials.end(partial.id);
+      if (error instanceof RangeError) {
+        throw new GridError("upload_conflict", `The upload was announced with ${partial.bytes} bytes, and more came.`, {
+          remedy: "Begin another with the right size.",
+        });
+      }
+      throw error;
+    } finally {
+      this.#busy.delete(partial.id);
+    }
+  }
+
+  async abandon(partial: Partial): Promise<void> {
+    if (!this.#busy.has(partial.id)) await this.#partials.end(partial.id);
+  }
+
+  /** False where it is none of this owner's. The bytes go once nobody owns or uses them. */
+  async delete(blob: string, owner: string): Promise<boolean> {
+    const owners = this.#owners.get(blob);
+    if (!owners?.has(owner)) return false;
+    const left = [...owners].filter((other) => other !== owner);
+    await this.#record(blob, left);
+    if (left.length === 0 && !this.ports.inUse().has(blob)) await this.ports.blobs.delete(blob);
+    return true;
+  }
+
+  /** Deletes what nobody put or used for long. Answers how many. */
+  async sweep(): Promise<number> {
+    await this.#dropAbandoned();
+    const before = this.ports.now() - this.ports.keepMs;
+    const inUse = this.ports.inUse();
+    let swept = 0;
+    for await (const { sha256, atMs } of this.ports.blobs.list()) {
+      if (atMs >= before || inUse.has(sha256)) continue;
+      if (this.#owners.has(sha256)) await this.#record(sha256, []);
+      if (await this.ports.blobs.delete(sha256)) swept++;
+    }
+    return swept;
+  }
+
+  async #dropAbandoned(): Promise<void> {
+    const before = this.ports.now() - abandonedMs;
+    for (const { id, touchedMs } of this.#partials.list()) {
+      if (touchedMs < before && !this.#busy.has(id)) await this.#partials.end(id);
+    }
+  }
+
+  async #own(blob: string, owner: string): Promise<void> {
+    const owners = this.#owners.get(blob) ?? new Set();
+    if (!owners.has(owner)) await this.#record(blob, [...owners, owner]);
+  }
+
+  async #record(blob: string, owners: readonly string[]): Promise<void> {
+    const value = owners.length === 0 ? null : JSON.stringify(owners);
+    await this.ports.written([{ type: "document.put", room, key: blob, value }]);
+    if (value === null) this.#owners.delete(blob);
+    else this.#owners.set(blob, new Set(owners));
+  }
+}
+
+const tooLarge = (bytesMax: number): GridError =>
+  new GridError("upload_too_large", `A file may have ${bytesMax} bytes.`, {
+    field: "body",
+    remedy: "Send a smaller one, or start the coordinator with a larger --upload-max.",
+  });
+
+function refusalOf(error: unknown, bytesMax: number): unknown {
+  if (!(error instanceof BlobError)) return error;
+  if (error.code === "too_large") return tooLarge(bytesMax);
+  return new GridError("hash_mismatch", error.message, {
+    field: "sha256",
+    remedy: "Send it again: it changed on its way.",
+  });
+}
