@@ -228,8 +228,8 @@ export interface Host<Payload = unknown, Partial = unknown, Output = unknown> {
   enoughOn?: "prefix" | "any";
   /** What is known so far, for progress pages. Small. */
   preview?(payload: Payload, merged: Partial): unknown;
-  /** The next round, or null when this was the last. */
-  next?(payload: Payload, round: number, merged: Partial): Round | null;
+  /** The next round, or null when this was the last. `input` is what this round's kernels were handed. */
+  next?(payload: Payload, round: number, merged: Partial, input: Uint8Array | null): Round | null;
   finish(payload: Payload, merged: Partial): Output;
   /** What is too large for the result, or no JSON; at most 256 MiB together. The result lists them as `files`. */
   files?(payload: Payload, merged: Partial): readonly OutputFile[] | Promise<readonly OutputFile[]>;

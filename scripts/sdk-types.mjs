@@ -14,7 +14,7 @@ const folder = resolve(root, process.argv[2] ?? "dist");
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 /** Declarations that are copied, in this order. Others of the SDK are its inside. */
-const copied = ["problem.ts", "retry.ts", "types.ts", "job.ts", "map.ts", "grid.ts"];
+const copied = ["problem.ts", "retry.ts", "types.ts", "job.ts", "map.ts", "upload.ts", "grid.ts"];
 /** Names that are written out, besides what the copied declarations import from the protocol. */
 const expanded = ["Payloads", "Results"];
 /** Objects within objects; a type that is deeper refers to itself, which no payload does. */

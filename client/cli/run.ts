@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { connect, GridProblem } from "../sdk/index.ts";
 import type { Command, Io } from "./context.ts";
 import { errorJson, exitOf, exits, exitTexts, NotFinished, UsageError } from "./exits.ts";
+import { file, upload } from "./files.ts";
 import { commonFlags, type Flag, nearest, type Parsed, parseFlags } from "./flags.ts";
 import { result, watch } from "./follow.ts";
 import { cancel, jobs, nodes, status, types } from "./look.ts";
@@ -11,7 +12,7 @@ import { duration, plain } from "./print.ts";
 import { Progress } from "./progress.ts";
 import { submit } from "./submit.ts";
 
-const commands: readonly Command[] = [submit, map, status, result, watch, cancel, jobs, nodes, types];
+const commands: readonly Command[] = [submit, map, upload, status, result, file, watch, cancel, jobs, nodes, types];
 
 /** Patience with a wrong address, and with a coordinator that was there and restarts. */
 const retry = { firstMs: 5_000, totalMs: 120_000 };

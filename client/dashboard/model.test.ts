@@ -6,6 +6,7 @@ import {
   applyFeed,
   elapsedSeconds,
   emptyModel,
+  filesOf,
   type History,
   historyPointsMax,
   jobsMax,
@@ -99,4 +100,10 @@ test("key figures are the scalars of a result", () => {
       ["deep a", 1],
     ],
   );
+});
+
+test("files are those that a result lists, at addresses of this coordinator", () => {
+  const file = { name: "image.png", bytes: 5, url: "/api/v1.2/workload/a/files/image.png" };
+  expect(filesOf({ files: [file, { name: "x", bytes: 1, url: "https://elsewhere/x" }, null, 7] })).toEqual([file]);
+  for (const none of [null, undefined, {}, { files: "x" }, 3]) expect(filesOf(none)).toEqual([]);
 });

@@ -107,3 +107,19 @@ export function keyFigures(result: unknown, figuresMax = 12): [string, string | 
   visit(result, "", 0);
   return figures;
 }
+
+export interface ListedFile {
+  name: string;
+  url: string;
+  bytes: number;
+}
+
+/** The files that a result lists; none for most. */
+export function filesOf(result: unknown): ListedFile[] {
+  const files = (result as { files?: unknown } | null | undefined)?.files;
+  if (!Array.isArray(files)) return [];
+  return files.filter(
+    (file): file is ListedFile =>
+      typeof file?.name === "string" && typeof file.bytes === "number" && /^\/api\/v1\.2\//.test(file.url),
+  );
+}

@@ -6,6 +6,7 @@ import { type MapOptions, type Mapped, mapOver } from "./map.ts";
 import { type GridProblem, invalidArgument } from "./problem.ts";
 import { type RetryOptions, retryDefault } from "./retry.ts";
 import type { Accepted, CallOptions, JobFilter, PayloadOf, ResultOf, SubmitOptions, WorkloadTypes } from "./types.ts";
+import { type Uploaded, type UploadOptions, upload } from "./upload.ts";
 
 export interface ConnectOptions {
   /** An API key (`qk_...`). None is needed on the coordinator's own machine, nor on its own pages. */
@@ -132,6 +133,11 @@ export class Grid {
     options: MapOptions,
   ): AsyncGenerator<Mapped<Value>, void, undefined> {
     return mapOver<Value>(this, inputs, options);
+  }
+
+  /** Uploads a file, which payloads then name by its `blob`. In Node, `await openAsBlob(path)` reads it piece by piece. */
+  upload(file: Blob | Uint8Array, options: UploadOptions = {}): Promise<Uploaded> {
+    return upload(this.#http, file, options);
   }
 
   /** A handle of a job that exists, by its id; asks nothing yet. `grid.job<"monte_carlo">(id)` types its result. */

@@ -21,11 +21,11 @@ export interface HttpOptions {
 }
 
 export interface Call {
-  method?: "GET" | "POST" | "DELETE";
+  method?: "GET" | "POST" | "PATCH" | "DELETE";
   /** With its query. */
   path: string;
-  /** JSON text. */
-  body?: string;
+  /** JSON text, or a file's bytes. */
+  body?: string | Uint8Array<ArrayBuffer>;
   headers?: Record<string, string>;
   /** Added to the time limit: how long the coordinator may think before it answers. */
   waitMs?: number;
@@ -76,6 +76,24 @@ export class Http {
         end.clear();
       }
     });
+  }
+
+  /** An answer's bytes, in its turn. Throws GridProblem. */
+  bytes(call: Call): Promise<Uint8Array> {
+    return this.calls.run(
+      () =>
+        this.#again(call, async () => {
+          const { response, end } = await this.#send(call, "*/*");
+          try {
+            return await bytesOf(response, this.options.answerBytesMax);
+          } catch (error) {
+            throw this.#failure(error, end, call);
+          } finally {
+            end.clear();
+          }
+        }),
+      call.signal,
+    );
   }
 
   /** Opens a stream of events; null when the coordinator has nothing more to tell (204). Throws GridProblem. */
@@ -145,7 +163,7 @@ export class Http {
         headers: {
           accept,
           ...(key === null ? {} : { authorization: `Bearer ${key}` }),
-          ...(call.body === undefined ? {} : { "content-type": "application/json" }),
+          ...(call.body === undefined ? {} : { "content-type": mediaTypeOf(call.body) }),
           ...call.headers,
         },
         ...(call.body === undefined ? {} : { body: call.body }),
@@ -207,16 +225,36 @@ export class Http {
   }
 }
 
+const mediaTypeOf = (body: string | Uint8Array): string =>
+  typeof body === "string" ? "application/json" : "application/octet-stream";
+
 /** A body as text. Throws GridProblem when it is larger than that many bytes. */
 async function textOf(response: Response, bytesMax: number): Promise<string> {
-  if (response.body === null) return "";
-  const reader = response.body.getReader();
   const decoder = new TextDecoder();
   let text = "";
+  for await (const piece of piecesOf(response, bytesMax)) text += decoder.decode(piece, { stream: true });
+  return text + decoder.decode();
+}
+
+async function bytesOf(response: Response, bytesMax: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of piecesOf(response, bytesMax)) pieces.push(piece);
+  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
+
+async function* piecesOf(response: Response, bytesMax: number): AsyncGenerator<Uint8Array> {
+  if (response.body === null) return;
+  const reader = response.body.getReader();
   let bytes = 0;
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
+    if (done) return;
     bytes += value.length;
     if (bytes > bytesMax) {
       await reader.cancel();
@@ -227,7 +265,7 @@ async function textOf(response: Response, bytesMax: number): Promise<string> {
         remedy: "Ask for less",
       });
     }
-    text += decoder.decode(value, { stream: true });
+    yield value;
   }
 }
 

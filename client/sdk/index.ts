@@ -28,3 +28,4 @@ export type {
   WorkloadName,
   WorkloadTypes,
 } from "./types.ts";
+export type { Uploaded, UploadOptions } from "./upload.ts";

@@ -75,6 +75,11 @@ export class Job<Result = unknown> {
     return jobEvents(this.#http, `${this.#path}/events`, options);
   }
 
+  /** A file that the job made, whole; its result lists them as `files`. Throws GridProblem. */
+  file(name: string, { signal }: CallOptions = {}): Promise<Uint8Array> {
+    return this.#http.bytes({ path: `${this.#path}/files/${encodeURIComponent(name)}`, signal });
+  }
+
   async status({ signal }: CallOptions = {}): Promise<JobView> {
     return (await this.#http.json<JobView>({ path: this.#path, signal })).value;
   }

@@ -41,6 +41,13 @@ export function formatSi(value: number, unit: string): string {
   return `${sign}${Number(scaled.toPrecision(3))} ${prefixes[step]}${unit}`;
 }
 
+/** Bytes in whole units of 1000: "811 kB". */
+export function formatBytes(bytes: number): string {
+  const at = Math.min(3, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
+  const value = bytes / 1000 ** at;
+  return `${value < 10 && at > 0 ? value.toFixed(1) : Math.round(value)} ${["B", "kB", "MB", "GB"][at]}`;
+}
+
 export function formatPercent(fraction: number): string {
   const percent = Math.min(1, Math.max(0, fraction)) * 100;
   // 100% is shown only when everything is done.

@@ -209,8 +209,8 @@ export type JudgeRequest =
       /** Both are of one determinism class: what is within the tolerance must be the same, or an own node decides. */
       oneClass: boolean;
     }
-  /** Answers `finished` or `next`. */
-  | { type: "finish"; job: string; round: number; attempt: number }
+  /** Answers `finished` or `next`. The shell adds what the round's kernels were handed, where there was something. */
+  | { type: "finish"; job: string; round: number; attempt: number; input?: Uint8Array }
   | { type: "forget"; job: string };
 
 export type Effect =

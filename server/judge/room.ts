@@ -226,7 +226,7 @@ export class JudgeRoom {
     const { job, round, attempt } = request;
     const merged = this.#known();
     if (merged === undefined) throw new Error("nothing is verified yet");
-    const next = this.host.next?.(payload, round, merged) ?? null;
+    const next = this.host.next?.(payload, round, merged, request.input ?? null) ?? null;
     if (next) return { type: "next", job, round, attempt, next };
     const output = this.host.finish(payload, merged);
     const finished = { type: "finished", job, round, attempt } as const;

@@ -9,7 +9,7 @@ import type { LeaseMessage } from "../../protocol/messages.ts";
 import { Newcomers } from "../access/newcomers.ts";
 import { type Blobs, fileReader, pieces } from "../blobs/blobs.ts";
 import type { Catalog } from "../catalog.ts";
-import type { CoreEvent, CoreWrite, Effect } from "../core/events.ts";
+import type { CoreEvent, CoreWrite, Effect, JudgeRequest } from "../core/events.ts";
 import { createState } from "../core/grid.ts";
 import type { CoreConfig } from "../core/limits.ts";
 import type { CoreState, Lease } from "../core/state.ts";
@@ -290,7 +290,7 @@ export class Engine {
         this.#connections.close(effect.connection, effect.code, effect.message, effect.remedy, effect.retryMs);
         return;
       case "judge":
-        this.#judge.request(effect.request, () => this.#judgeOpen(effect.request.job));
+        this.#askJudge(effect.request);
         return;
       case "bring":
         void this.#bring(effect.job, effect.result);
@@ -355,6 +355,27 @@ export class Engine {
       if (loop.isDead) return;
       this.options.log("inputs_unreadable", `The inputs of job ${message.job} cannot be read: ${text}`);
       loop.dispatch({ type: "judge.failed", job: message.job, message: `Its inputs cannot be read: ${text}` });
+    }
+  }
+
+  #askJudge(request: JudgeRequest): void {
+    const open = () => this.#judgeOpen(request.job);
+    const input = request.type === "finish" ? (this.state.jobs.get(request.job)?.input ?? null) : null;
+    if (request.type === "finish" && input !== null) void this.#finishWith(request, input);
+    else this.#judge.request(request, open);
+  }
+
+  /** The next round may build on what this one was handed. A newer attempt may have been asked for meanwhile. */
+  async #finishWith(request: Extract<JudgeRequest, { type: "finish" }>, blob: string): Promise<void> {
+    const { loop } = this;
+    try {
+      const input = await this.options.blobs.get(blob);
+      if (!input) throw new Error(`blob ${blob} is gone`);
+      if (!loop.isDead) this.#judge.request({ ...request, input }, () => this.#judgeOpen(request.job));
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      if (!loop.isDead)
+        loop.dispatch({ type: "judge.failed", job: request.job, message: `Its round's input: ${text}` });
     }
   }
 

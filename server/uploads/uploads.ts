@@ -69,7 +69,7 @@ export class Uploads {
   async put(owner: string, source: AsyncIterable<Uint8Array>, sha256: string | null): Promise<Uploaded> {
     const expected = { bytesMax: this.ports.bytesMax, ...(sha256 === null ? {} : { sha256 }) };
     try {
-      const stat = await this.ports.blobs.putStream(source, expected);
+      const stat = await this.ports.blobs.putStream(notEmpty(source), expected);
       await this.#own(stat.sha256, owner);
       return { blob: stat.sha256, bytes: stat.bytes };
     } catch (error) {
@@ -178,6 +178,16 @@ export class Uploads {
     if (value === null) this.#owners.delete(blob);
     else this.#owners.set(blob, new Set(owners));
   }
+}
+
+async function* notEmpty(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  let bytes = 0;
+  for await (const piece of source) {
+    bytes += piece.length;
+    yield piece;
+  }
+  if (bytes === 0)
+    throw new GridError("empty_upload", "The file is empty.", { field: "body", remedy: "Send its bytes." });
 }
 
 const tooLarge = (bytesMax: number): GridError =>

@@ -28,6 +28,8 @@ export async function preview(pixels: Uint8Array, size: Size): Promise<Uint8Arra
 export async function encode(payload: ImagePayload, pixels: Uint8Array, size: Size): Promise<OutputFile> {
   const { format = "png", quality = 90 } = payload.output ?? {};
   const image = loadSharp()(pixels, { raw: raw(size), limitInputPixels: false });
+  // Grey stays one channel.
+  if (size.channels === 1) image.toColourspace("b-w");
   const encoded = format === "png" ? image.png({ compressionLevel: 6 }) : image.toFormat(format, { quality });
   const bytes = Uint8Array.from(await encoded.toBuffer());
   return { name: `image.${format === "jpeg" ? "jpg" : format}`, mediaType: `image/${format}`, bytes };

@@ -22,9 +22,6 @@ export interface ImageResult {
 /** Tiles of pixels, in order; or counts, summed. */
 type Part = { pixels: Ordered<Tile> } | { counts: Uint32Array; tile: Tile };
 
-/** Tables of earlier rounds, which the next round's input repeats. */
-const tables = new WeakMap<ImagePayload, Uint8Array[]>();
-
 export default defineHost<ImagePayload, Part, ImageResult>({
   decode(_payload, bytes) {
     const tile = decodeTile(bytes);
@@ -59,16 +56,16 @@ export default defineHost<ImagePayload, Part, ImageResult>({
   preview: (_payload, part) =>
     "pixels" in part ? { tiles_done: part.pixels.count } : { looking_at: "the whole image" },
 
-  next(payload, round, part): Round | null {
+  next(payload, round, part, earlier): Round | null {
     const { rounds } = programOf(payload);
     const due = rounds[round];
     if (!due?.table || !("counts" in part)) return null;
     const { width, height } = due.output;
-    const made = (tables.get(payload) ?? []).slice(0, round);
-    made.push(tableOf(due.table, part.counts, width, height));
-    tables.set(payload, made);
-    const input = new Uint8Array(made.reduce((sum, table) => sum + table.length, 0));
-    for (const [at, table] of made.entries()) input.set(table, rounds[at]?.table?.offset ?? 0);
+    const made = tableOf(due.table, part.counts, width, height);
+    // Later rounds translate by all of them.
+    const input = new Uint8Array(due.table.offset + made.length);
+    if (earlier) input.set(earlier);
+    input.set(made, due.table.offset);
     return { tasks: tilesOf(payload, round + 1, cutOf(payload).edge).count, grainTasks: 1, input };
   },
 

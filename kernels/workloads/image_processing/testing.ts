@@ -50,7 +50,7 @@ export async function process(payload: ImagePayload, picture: Picture | null, si
       merged = merged ? host.merge(merged, part) : part;
     }
     if (!merged) throw new Error("there are no tiles");
-    const next = host.next?.(payload, number, merged) ?? null;
+    const next = host.next?.(payload, number, merged, round.input) ?? null;
     if (!next) return assembled(payload, number, "pixels" in merged ? itemsOf(merged.pixels) : []);
     round = next;
   }

@@ -41,6 +41,7 @@ export const problemTable = {
   foreign_host: [421, "The Host header names another server"],
   invalid_body: [422, "The body is wrong"],
   invalid_payload: [422, "The payload is wrong"],
+  empty_upload: [422, "The file is empty"],
   hash_mismatch: [422, "The bytes have another hash"],
   invalid_statement: [422, "The statement cannot be taken"],
   unknown_workload: [422, "There is no such workload type"],

@@ -30,7 +30,14 @@ const common = [
   "storage_unavailable",
   "shutting_down",
 ] as const;
-const bodies = ["not_bytes", "slow_body", "incomplete_body", "upload_too_large", "hash_mismatch"] as const;
+const bodies = [
+  "not_bytes",
+  "slow_body",
+  "incomplete_body",
+  "upload_too_large",
+  "empty_upload",
+  "hash_mismatch",
+] as const;
 
 /** Without a byte for so long, the request is over; an upload in parts can be gone on with. */
 const quietMs = 30_000;
@@ -83,7 +90,7 @@ function partRoutes({ api, grid, access }: RouteDeps): void {
       summary: "Begin an upload in parts",
       description: "Then PATCH its bytes; after a break, GET says at which byte to go on.",
       scope: "submit",
-      body: z.strictObject({ bytes: z.number().int().min(0), sha256: hash.optional() }),
+      body: z.strictObject({ bytes: z.number().int().min(1), sha256: hash.optional() }),
       answers: { 201: { description: "Begun.", schema: partialSchema } },
       problems: ["malformed_json", "not_json", "invalid_body", "upload_too_large", "overloaded", ...common],
     },
