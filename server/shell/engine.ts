@@ -4,10 +4,9 @@
  */
 
 import type { FileReader } from "../../kernels/contract.ts";
-import { limits } from "../../protocol/limits.ts";
 import type { LeaseMessage } from "../../protocol/messages.ts";
 import { Newcomers } from "../access/newcomers.ts";
-import { type Blobs, fileReader, pieces } from "../blobs/blobs.ts";
+import { type Blobs, fileReader } from "../blobs/blobs.ts";
 import type { Catalog } from "../catalog.ts";
 import type { CoreEvent, CoreWrite, Effect, JudgeRequest } from "../core/events.ts";
 import { createState } from "../core/grid.ts";
@@ -21,6 +20,7 @@ import { Connections, type NodeSocket } from "./connections.ts";
 import { CoreLoop } from "./loop.ts";
 import { createMac } from "./mac.ts";
 import { type Nodes, trustOfRecord } from "./nodes.ts";
+import { Outputs } from "./outputs.ts";
 import { bringPartials, recoverJobs } from "./recover.ts";
 import { releaseToken, sessionOf } from "./release.ts";
 import { Reopening } from "./reopen.ts";
@@ -79,6 +79,7 @@ export class Engine {
   readonly #reopening: Reopening;
   readonly #mac: (text: string) => string;
   readonly #files: FileReader;
+  readonly #outputs: Outputs;
   readonly #waiters = new Map<string, Waiter>();
   /** Ends that are not durable yet. */
   readonly #ends = new Map<string, JobEnd>();
@@ -95,7 +96,9 @@ export class Engine {
     private readonly onBuilt: () => void,
   ) {
     this.#mac = createMac(options.ticketSecret);
-    this.#files = fileReader(options.files ?? options.blobs);
+    const files = options.files ?? options.blobs;
+    this.#files = fileReader(files);
+    this.#outputs = new Outputs({ ...options, files });
     this.#reopening = new Reopening({
       ...options,
       loop: () => this.loop,
@@ -397,45 +400,9 @@ export class Engine {
   }
 
   #onJudged(answer: JudgeAnswer): void {
-    if (answer.type === "finished") void this.#onOutput(answer);
-    else if (answer.type === "next") void this.#onNextRound(answer);
+    if (answer.type === "finished") void this.#outputs.finished(this.loop, answer);
+    else if (answer.type === "next") void this.#outputs.next(this.loop, answer);
     else this.loop.dispatch(answer);
-  }
-
-  /** Large outputs are blobs, durable before the job's end is. */
-  async #onOutput(answer: Extract<JudgeAnswer, { type: "finished" }>): Promise<void> {
-    const { loop } = this;
-    const { output, files, ...made } = answer;
-    const own = this.options.files ?? this.options.blobs;
-    for (const { bytes } of files) if ((await this.#keepBlob(loop, bytes, own)) === null) return;
-    if (output.length <= limits.inlineBytesMax) {
-      loop.dispatch({ ...made, output, outputBlob: null });
-      return;
-    }
-    const outputBlob = await this.#keepBlob(loop, new TextEncoder().encode(output), own);
-    if (outputBlob !== null) loop.dispatch({ ...made, output: null, outputBlob });
-  }
-
-  async #onNextRound(answer: Extract<JudgeAnswer, { type: "next" }>): Promise<void> {
-    const { loop } = this;
-    const { next } = answer;
-    const input = next.input ? await this.#keepBlob(loop, next.input, this.options.blobs) : null;
-    if (input !== null || !next.input) loop.dispatch({ ...answer, input });
-  }
-
-  /** Tries until the bytes are durable. Null when the core was dropped meanwhile: the next one asks the judge again. */
-  async #keepBlob(loop: CoreLoop, bytes: Uint8Array, where: Blobs): Promise<string | null> {
-    for (let waitMs = 250; !loop.isDead; waitMs = Math.min(10_000, waitMs * 2)) {
-      try {
-        // In pieces: to hash many megabytes at once would hold up everybody else.
-        const { sha256 } = await where.putStream(pieces(bytes), { bytesMax: bytes.length });
-        return sha256;
-      } catch (cause) {
-        this.options.log("storage_failed", `An output of ${bytes.length} bytes cannot be stored: ${String(cause)}`);
-        await new Promise((resolve) => setTimeout(resolve, waitMs).unref());
-      }
-    }
-    return null;
   }
 
   #ticket(lease: { id: string; job: string; round: number; lo: number; hi: number; node: string }): string {
