@@ -24,6 +24,14 @@ class FullBlobs extends MemoryBlobs {
 
   override async put(bytes: Uint8Array): Promise<string> {
     if (!this.isFull) return super.put(bytes);
+    return this.#refuse();
+  }
+
+  override async putStream(...given: Parameters<MemoryBlobs["putStream"]>): ReturnType<MemoryBlobs["putStream"]> {
+    return this.isFull ? this.#refuse() : super.putStream(...given);
+  }
+
+  #refuse(): never {
     this.refused++;
     throw new Error("ENOSPC: no space left on device, write");
   }

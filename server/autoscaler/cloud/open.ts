@@ -20,7 +20,21 @@ type Open = (options: OpenOptions) => Promise<CloudProvider>;
 const adapters: Partial<Record<string, Open>> = {
   local: async ({ workerFile, dataDir, env, log }) =>
     new LocalProvider({ file: workerFile, dir: join(dataDir, "instances"), env, memoryBytes: totalmem(), log }),
+  aws: async ({ cloud }) => {
+    const { AwsProvider, awsOptions } = await installed("@aws-sdk/client-ec2", () => import("./aws/aws.ts"));
+    return new AwsProvider(awsOptions(cloud));
+  },
 };
+
+/** Throws Error with the remedy where a cloud's library is not installed. */
+async function installed<Module>(name: string, load: () => Promise<Module>): Promise<Module> {
+  try {
+    return await load();
+  } catch (cause) {
+    if ((cause as { code?: string }).code !== "ERR_MODULE_NOT_FOUND") throw cause;
+    throw new Error(`This provider needs the package ${name}: run "npm install ${name}".`, { cause });
+  }
+}
 
 /** Throws Error with the remedy where this build has no such provider. */
 export async function openProvider(name: string, options: OpenOptions): Promise<CloudProvider> {
