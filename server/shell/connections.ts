@@ -10,6 +10,7 @@ import { helloBytes, resultBytes } from "../../protocol/sign.ts";
 import { protocolMinimum, protocolVersion, whoMustUpgrade } from "../../protocol/version.ts";
 import { networkOf } from "../access/addresses.ts";
 import type { CoreEvent } from "../core/events.ts";
+import { Backlog } from "./backlog.ts";
 import { Roots } from "./roots.ts";
 
 /** One socket, whatever carries it. */
@@ -54,6 +55,7 @@ interface Connection {
   session: string;
   key: KeyObject | null;
   outbox: CoordinatorMessage[];
+  backlog: Backlog;
   acked: number[];
   rejected: { seq: number; reason: string }[];
   /** Results refused since the last one that was taken in. */
@@ -67,7 +69,6 @@ interface Connection {
 }
 
 const helloMsMax = 5_000;
-const bufferedBytesMax = 4 << 20;
 /** Frames of one connection that may wait for a signature; a node sends far fewer. */
 const waitingFramesMax = 256;
 /** More than an honest node holds when it comes back after all of its leases ended. */
@@ -99,6 +100,7 @@ export class Connections {
       session: "",
       key: null,
       outbox: [],
+      backlog: new Backlog(),
       acked: [],
       rejected: [],
       refused: 0,
@@ -199,9 +201,13 @@ export class Connections {
       connection.rejected = [];
     }
     if (connection.outbox.length === 0) return;
-    for (const messages of frames(connection.outbox)) connection.socket.send(encodeToNode(messages));
+    for (const messages of frames(connection.outbox)) {
+      const frame = encodeToNode(messages);
+      connection.socket.send(frame);
+      connection.backlog.sent(frame.length);
+    }
     connection.outbox = [];
-    if (connection.socket.bufferedBytes() > bufferedBytesMax) {
+    if (connection.backlog.isStuck(connection.socket.bufferedBytes(), Date.now())) {
       this.ports.note("slow_reader", `node ${connection.node ?? "?"} does not read what it is sent`);
       this.#forget(connection);
       connection.socket.close();

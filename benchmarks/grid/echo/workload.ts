@@ -56,5 +56,5 @@ export default defineWorkload<EchoPayload, number>({
   }),
   params: () => new Uint8Array(0),
   calibration: { inputs: Buffer.alloc(taskBytes).toString("base64"), output: "rows" },
-  inputs: (of, lo, hi) => bytesOf(of).subarray(lo * taskBytes, hi * taskBytes),
+  inputs: (of, _round, lo, hi) => bytesOf(of).subarray(lo * taskBytes, hi * taskBytes),
 });

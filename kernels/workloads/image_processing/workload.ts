@@ -8,8 +8,8 @@ import { cutOf, type Region, sourceRegion, tileRegion, tilesOf } from "./regions
 
 /** Operations are nanoseconds of one SIMD WASM thread, as measured in Node 20 on an AMD EPYC core. */
 const OPERATIONS_PER_CORE_SECOND = 1e9;
-/** Of a slice's windows, so that a lease fits its frame. */
-const INPUT_BYTES = 3 << 20;
+/** Of a slice's windows: a lease is on its way for a second at 8 Mbit/s, and several are sent ahead. */
+const INPUT_BYTES = 1 << 20;
 
 const exact: Belief = {
   kind: "exact",
