@@ -63,7 +63,11 @@ async function serve(grid: Coordinator, folder: string): Promise<number> {
     new Keyring(grid.keys, Date.now),
   );
   const sse = new SseHub();
-  const sockets = new Sockets({ connect: (socket) => grid.connect(socket), refuse: () => null });
+  const sockets = new Sockets({
+    addressOf: (request) => request.socket.remoteAddress ?? "",
+    connect: (socket) => grid.connect(socket),
+    refuse: () => null,
+  });
   const server = httpServer(
     createApp({
       grid,
