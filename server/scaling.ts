@@ -1,6 +1,7 @@
 /** Puts the autoscaler together: its provider, its record, its clock, and what it sees of the grid. */
 import { randomBytes } from "node:crypto";
 import { openProvider } from "./autoscaler/cloud/open.ts";
+import { forecaster } from "./autoscaler/forecast/forecast.ts";
 import type { PolicyName, Target } from "./autoscaler/model.ts";
 import { volunteersPrice } from "./autoscaler/prices.ts";
 import { Scaler } from "./autoscaler/scaler.ts";
@@ -71,7 +72,7 @@ export async function openScaling(options: ScalingOptions): Promise<Scaling> {
     settings: isNear ? localSettings : defaultSettings,
     timing: isNear ? localTiming : cloudTiming,
     dollarsPerCoreSecond: volunteersPrice.dollarsPerHour / volunteersPrice.cores / 3_600,
-    arrivals: new History(),
+    arrivals: new History(forecaster()),
     log,
   });
   return {
