@@ -1,9 +1,10 @@
-/** Long runs on demand: `npm run sim -- [--scenario faults|sabotage] [--seed 7] ...`; each scenario names its options. */
+/** Long runs on demand: `npm run sim -- [--scenario faults|sabotage|autoscale] [--seed 7] ...`; each scenario names its options. */
 import { parseArgs } from "node:util";
 
 const scenarios: Record<string, () => Promise<{ main(args: string[]): Promise<void> }>> = {
   faults: () => import("./faults.ts"),
   sabotage: () => import("./sabotage/table.ts"),
+  autoscale: () => import("./autoscale/table.ts"),
 };
 
 const { values, tokens } = parseArgs({

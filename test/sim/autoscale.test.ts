@@ -1,0 +1,23 @@
+/** The scenario in short: ours keeps its promises on a square wave, and what HPA and thresholds do costs more and takes longer. */
+import { expect, test } from "vitest";
+import { compare, dominates, machines } from "./autoscale/table.ts";
+import { hourS, traces } from "./autoscale/traces.ts";
+
+test("on a square wave, beside the rules that look at load", async () => {
+  const { ours, others, leastDollars } = await compare("square wave", 1, 3 * hourS, [300]);
+  const [mine] = ours;
+  if (!mine) throw new Error("nothing ran");
+  expect(mine.leftCoreSeconds).toBe(0);
+  expect(mine.most).toBeLessThanOrEqual(machines.max);
+  expect(mine.dollars).toBeGreaterThanOrEqual(leastDollars);
+  expect(mine.dollars).toBeLessThan(2 * leastDollars);
+  const rule = (name: string) => others.find((other) => other.name === name) ?? others[0]!;
+  expect(dominates(mine, rule("thresholds by 1"))).toBe(true);
+  expect(rule("HPA at 0.8").dollars).toBeGreaterThan(mine.dollars);
+  expect(rule("always max").waitP99S).toBeLessThan(mine.waitP99S);
+}, 120_000);
+
+test("a trace is the same from the same seed", () => {
+  for (const make of Object.values(traces)) expect(make(3, hourS)).toEqual(make(3, hourS));
+  expect(traces.bursty?.(3, hourS)).not.toEqual(traces.bursty?.(4, hourS));
+});

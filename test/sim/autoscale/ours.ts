@@ -1,0 +1,59 @@
+/** Our autoscaler on the same arrivals: its real shell and core in virtual time, against the fake cloud. */
+import { offeringOf } from "../../../server/autoscaler/fixtures.ts";
+import { forecaster } from "../../../server/autoscaler/forecast/forecast.ts";
+import type { PolicyName } from "../../../server/autoscaler/model.ts";
+import { History } from "../../../server/autoscaler/shell/history.ts";
+import { World } from "../../../server/autoscaler/testing/world.ts";
+import { Elasticity, type Machines, type Score, waitsOf } from "./fleet.ts";
+import type { Arrival } from "./traces.ts";
+
+export interface Ours {
+  policy: PolicyName;
+  /** Queued work is to be done in so long. */
+  drainS: number;
+}
+
+export async function runOurs(
+  { policy, drainS }: Ours,
+  arrivals: readonly Arrival[],
+  lengthS: number,
+  machines: Machines,
+): Promise<Score> {
+  const { cores, bootS, dollarsPerHour, max } = machines;
+  const price = { dollarsPerHour, source: "scenario", asOfMs: 0 };
+  const world = new World({
+    policy,
+    offerings: [{ ...offeringOf(), cores, bootMs: bootS * 1_000, price }],
+    faults: { bootSpread: 0 },
+    target: { minNodes: 0, maxNodes: max, dollarsPerHourMax: null, dollarsPerDayMax: null },
+    settings: { drainMs: drainS * 1_000 },
+    arrivals: new History(forecaster()),
+  });
+  await world.start();
+  const elasticity = new Elasticity();
+  let [next, most] = [0, 0];
+  for (let atS = 0; atS < lengthS; atS++) {
+    for (; next < arrivals.length && (arrivals[next] as Arrival).atS <= atS; next++)
+      world.submit((arrivals[next] as Arrival).coreSeconds);
+    await world.pass(1_000);
+    const running = world.cloud.running().length;
+    most = Math.max(most, running);
+    elasticity.note(world.left / 300 / cores, running);
+  }
+  if (world.wrongs.length > 0) throw new Error(`what must never happen did: ${world.wrongs[0]}`);
+  const now = world.time.now();
+  const all = [...world.cloud.instances.values()];
+  const hours = all.reduce(
+    (sum, { launchedAtMs, endedAtMs }) => sum + ((endedAtMs ?? now) - launchedAtMs) / 3_600_000,
+    0,
+  );
+  return {
+    name: `Queztl ${policy}, ${drainS} s`,
+    dollars: hours * dollarsPerHour,
+    ...waitsOf(world.waitsMs.map((ms) => ms / 1_000)),
+    launches: all.length,
+    most,
+    leftCoreSeconds: world.left,
+    ...elasticity.score(),
+  };
+}

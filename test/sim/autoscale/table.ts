@@ -1,0 +1,108 @@
+/**
+ * The autoscaler beside what people use today, on made traces of a day: what each costs and how long jobs wait.
+ *
+ *   npm run sim -- --scenario autoscale [--trace diurnal] [--hours 24] [--seed 1] [--json]
+ */
+import { parseArgs } from "node:util";
+import { type Machines, runRule, type Score } from "./fleet.ts";
+import { runOurs } from "./ours.ts";
+import { rules } from "./rules.ts";
+import { type Arrival, hourS, traces } from "./traces.ts";
+
+export const machines: Machines = { cores: 2, bootS: 90, dollarsPerHour: 0.0416, max: 100 };
+/** The default, and what one may set it to. */
+const drains = [300, 150, 600];
+
+/** Nothing more comes, and what is queued is done. */
+const afterS = hourS;
+
+export interface Compared {
+  trace: string;
+  coreSeconds: number;
+  /** The work's own price: nobody can do it for less. */
+  leastDollars: number;
+  ours: Score[];
+  others: Score[];
+}
+
+export async function compare(
+  trace: string,
+  seed: number,
+  lengthS: number,
+  drainsS: readonly number[] = drains,
+): Promise<Compared> {
+  const make = traces[trace];
+  if (!make) throw new RangeError(`There is no trace ${trace}. Traces: ${Object.keys(traces).join(", ")}.`);
+  const arrivals: Arrival[] = make(seed, lengthS);
+  const coreSeconds = arrivals.reduce((sum, arrival) => sum + arrival.coreSeconds, 0);
+  const ours: Score[] = [];
+  const endS = lengthS + afterS;
+  for (const drainS of drainsS) ours.push(await runOurs({ policy: "reactive", drainS }, arrivals, endS, machines));
+  const others = rules(machines.max).map((rule) => runRule(rule, arrivals, endS, machines));
+  const leastDollars = (coreSeconds / machines.cores / 3_600) * machines.dollarsPerHour;
+  return { trace, coreSeconds, leastDollars, ours, others };
+}
+
+/** As cheap and as quick as the other, and in one of both better by a hundredth. */
+export const dominates = (a: Score, b: Score): boolean =>
+  a.leftCoreSeconds <= b.leftCoreSeconds + 1 &&
+  a.dollars <= b.dollars &&
+  a.waitP99S <= b.waitP99S &&
+  (a.dollars < 0.99 * b.dollars || a.waitP99S < 0.99 * b.waitP99S);
+
+const kinds = ["HPA", "KEDA", "thresholds", "Buildkite", "always max"];
+
+/** Of each kind of rule: how many of its settings ours is better than in both, and how many are better than all of ours. */
+export function verdicts({ ours, others }: Compared): string[] {
+  return kinds.map((kind) => {
+    const all = others.filter(({ name }) => name.startsWith(kind));
+    const below = all.filter((other) => ours.some((mine) => dominates(mine, other))).length;
+    const above = all.filter(
+      (other) => ours.every((mine) => !dominates(mine, other)) && ours.some((mine) => dominates(other, mine)),
+    ).length;
+    return `${kind}: ${below} of ${all.length} settings dominated, ${above} dominate one of ours`;
+  });
+}
+
+const line = (
+  { name, dollars, waitP50S, waitP99S, launches, most, under, over, underTime, overTime }: Score,
+  leastDollars: number,
+): string =>
+  [
+    name.padEnd(24),
+    `$${dollars.toFixed(2)}`.padStart(8),
+    `${(dollars / leastDollars).toFixed(2)}x`.padStart(7),
+    `${Math.round(waitP50S)} s`.padStart(8),
+    `${Math.round(waitP99S)} s`.padStart(8),
+    String(launches).padStart(8),
+    String(most).padStart(5),
+    `${under.toFixed(0)}/${over.toFixed(0)}`.padStart(9),
+    `${underTime.toFixed(0)}/${overTime.toFixed(0)}`.padStart(8),
+  ].join(" ");
+
+export async function main(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      trace: { type: "string" },
+      hours: { type: "string", default: "24" },
+      seed: { type: "string", default: "1" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const names = values.trace === undefined ? Object.keys(traces) : [values.trace];
+  const all: Compared[] = [];
+  for (const name of names) {
+    const compared = await compare(name, Number(values.seed), Number(values.hours) * hourS);
+    all.push(compared);
+    if (values.json) continue;
+    const { coreSeconds, leastDollars, ours, others } = compared;
+    console.log(
+      `\n${name} (synthetic, seed ${values.seed}): ${coreSeconds} core-seconds, worth $${leastDollars.toFixed(2)}`,
+    );
+    console.log("                            cost  x least wait p50 wait p99 launches most under/over % of time");
+    for (const score of [...ours, ...others]) console.log(line(score, leastDollars));
+    for (const verdict of verdicts(compared)) console.log(verdict);
+  }
+  if (values.json) console.log(JSON.stringify(all, null, 2));
+}
