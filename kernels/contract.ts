@@ -121,9 +121,15 @@ export interface GpuProgram<Payload> {
   decode(payload: Payload, round: number, lo: number, hi: number, output: Uint8Array): Uint8Array;
 }
 
+/** What came with a slice, and the first task that it belongs to. */
+export interface TaskInputs {
+  bytes: Uint8Array;
+  first: number;
+}
+
 /** How jobs bring modules of their own, which turn each task's input into its output (ABI in run/task-instance.ts). */
 export interface TaskProgram<Payload> {
-  input(payload: Payload, index: number): Uint8Array;
+  input(payload: Payload, index: number, slice: TaskInputs | null): Uint8Array;
   /** The partial of a grain, from its tasks' outputs in order. */
   pack(payload: Payload, outputs: readonly Uint8Array[]): Uint8Array;
   outputBytesMax(payload: Payload): number;

@@ -177,11 +177,13 @@ async function assemble(
     sealMs: config.sealMs,
     credit: config.credit,
     uploads: { ...config.uploads, folder: join(config.dataDir, "uploads") },
-    admissions: (uploads) =>
-      new Map([
-        ["custom", new CustomAdmission({ putBlob: (bytes) => blobs.put(bytes), workshopFile }).admit],
-        ["image_processing", new ImageAdmission({ files, owns: (blob, by) => uploads.owns(blob, by) }).admit],
-      ]),
+    admissions: (uploads) => {
+      const own = { files, owns: (blob: string, by: string) => uploads.owns(blob, by) };
+      return new Map([
+        ["custom", new CustomAdmission({ ...own, putBlob: (bytes) => blobs.put(bytes), workshopFile }).admit],
+        ["image_processing", new ImageAdmission(own).admit],
+      ]);
+    },
     log,
     onCommit: (ms, writes) => metrics?.observeCommit(ms / 1000, writes),
   });

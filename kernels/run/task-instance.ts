@@ -17,7 +17,7 @@
  * A module whose tasks are long exports `begin(at, length)`, `step(budgetMs: i32): i32` (1 when done) and `output()`, which
  * answers as `run` does, in its place: it then pauses every 30 ms, and its node can be stopped at any time.
  */
-import type { TaskProgram, Workload } from "../contract.ts";
+import type { TaskInputs, TaskProgram, Workload } from "../contract.ts";
 import { KernelError, messageOf } from "./errors.ts";
 import { pageBytes, pagesOf, withMemoryMaximum } from "./wasm-memory.ts";
 
@@ -47,6 +47,7 @@ export class TaskInstance {
   #told = 0;
   #outputs: Uint8Array[] = [];
   #draw: () => number = () => 0;
+  #inputs: TaskInputs | null = null;
   /** Pages that inputs are laid into, where the module has no allocator. */
   #room = { at: 0, bytes: 0 };
 
@@ -57,6 +58,11 @@ export class TaskInstance {
     private readonly params: Uint8Array,
   ) {
     this.#program = workload.tasks as TaskProgram<unknown>;
+  }
+
+  /** What came with the slice, where tasks have their inputs from there. */
+  takeInputs(bytes: Uint8Array, first: number): void {
+    this.#inputs = { bytes, first };
   }
 
   begin(lo: number, hi: number): void {
@@ -91,7 +97,7 @@ export class TaskInstance {
     if (!this.#isOpen) {
       this.#told = 0;
       this.#reseed(this.#at);
-      const input = this.#program.input(this.payload, this.#at);
+      const input = this.#program.input(this.payload, this.#at, this.#inputs);
       const at = this.#place(input);
       if (run) {
         this.#take(this.#call("run", () => run(at, input.length)));

@@ -90,8 +90,7 @@ export class WasmRunner {
     const turns = new Turns();
     let computeMs = 0;
     try {
-      if (grain.inputs && instance instanceof WasmInstance)
-        instance.takeInputs(grain.inputs, grain.inputsFirstTask ?? grain.lo);
+      if (grain.inputs) instance.takeInputs(grain.inputs, grain.inputsFirstTask ?? grain.lo);
       instance.begin(grain.lo, grain.hi);
       for (;;) {
         if (signal.aborted || this.options.stopped?.()) throw abortError();

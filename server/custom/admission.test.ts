@@ -1,13 +1,17 @@
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { type CustomPayload, payloadSchema } from "../../kernels/workloads/custom/payload.ts";
+import { type CustomPayload, payloadSchema, tasksOf } from "../../kernels/workloads/custom/payload.ts";
+import { MemoryBlobs } from "../blobs/memory.ts";
 import { CustomAdmission } from "./admission.ts";
 
 const workshopFile = fileURLToPath(new URL("../../dist/workshop.mjs", import.meta.url));
 const kept = new Map<string, Uint8Array>();
+const files = new MemoryBlobs();
 const { admit } = new CustomAdmission({
   workshopFile,
+  files,
+  owns: (_, submitter) => submitter === "local",
   putBlob: async (bytes) => {
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     kept.set(sha256, bytes);
@@ -91,5 +95,30 @@ describe("researchers' code", { timeout: 60_000 }, () => {
     await expect(take("return answer('1');", { admitted })).rejects.toMatchObject({
       details: { field: "payload.admitted" },
     });
+  });
+});
+
+describe("records of an uploaded file", () => {
+  const code = `${head}  return answer(load<u8>(at).toString());\n}\n`;
+  const job = (blob: string, record_bytes: number) =>
+    payloadSchema.parse({ language: "assemblyscript", code, inputs: { blob, record_bytes } });
+
+  it("are as many tasks as the file holds, tried with the first", async () => {
+    const blob = await files.put(new Uint8Array(1_000).fill(7));
+    const { payload } = await admit(job(blob, 4), "local");
+    expect((payload as CustomPayload).admitted).toMatchObject({ input_bytes: 1_000 });
+    expect(tasksOf(payload as CustomPayload)).toBe(250);
+  });
+
+  it("are refused where the file is another's, gone, or no whole number of them", async () => {
+    const blob = await files.put(new Uint8Array(10));
+    const field = (record_bytes: number, name = blob, submitter = "local"): Promise<string> =>
+      admit(job(name, record_bytes), submitter).then(
+        () => "taken",
+        (error: { details: { field: string } }) => error.details.field,
+      );
+    expect(await field(5, blob, "eve")).toBe("payload.inputs.blob");
+    expect(await field(5, "0".repeat(64))).toBe("payload.inputs.blob");
+    expect(await field(3)).toBe("payload.inputs.record_bytes");
   });
 });

@@ -5,12 +5,25 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { type CustomPayload, limitsOf, moduleBytesMax } from "../../kernels/workloads/custom/payload.ts";
+import { type CustomPayload, limitsOf, moduleBytesMax, payloadSchema } from "../../kernels/workloads/custom/payload.ts";
+import { type Blobs, fileReader } from "../blobs/blobs.ts";
 import type { Admission } from "../shell/acceptance.ts";
 import { GridError } from "../transport/grid.ts";
 import type { Fault, Order, Word } from "./messages.ts";
 
+interface UploadedInputs {
+  bytes: number;
+  trial: { base64: string; record_bytes: number };
+}
+
+/** What code is tried with of a file. */
+const trialRecordsMax = 256;
+const trialBytesMax = 1 << 20;
+
 export interface CustomPorts {
+  /** Uploads, and whose they are. */
+  files: Blobs;
+  owns(blob: string, submitter: string): boolean;
   /** Keeps bytes durably; resolves with their SHA-256. */
   putBlob(bytes: Uint8Array): Promise<string>;
   /** The bundled program of the child process. */
@@ -43,20 +56,50 @@ export class CustomAdmission {
 
   constructor(private readonly ports: CustomPorts) {}
 
-  readonly admit: Admission = async (given) => {
+  readonly admit: Admission = async (given, submitter) => {
     const payload = given as CustomPayload;
     if (payload.admitted) {
       const remedy = "Leave it out: the coordinator sets it.";
       throw new GridError("invalid_payload", "admitted is not for submitters.", { field: "payload.admitted", remedy });
     }
-    const made = await this.#made(payload);
+    const file = await this.#fileOf(payload, submitter);
+    const made = await this.#made(file ? { ...payload, inputs: file.trial } : payload);
     const sha256 = await this.ports.putBlob(made.wasm);
     const files = { "wasm-scalar": { sha256, bytes: made.wasm.length } };
     const kernel = createHash("sha256").update(JSON.stringify(files)).digest("hex");
     const { code: _, module: __, ...rest } = payload;
-    const admitted = { module: sha256, bytes: made.wasm.length, task_ms: made.taskMs };
-    return { payload: { ...rest, admitted }, kernel, files };
+    const input = file ? { input_bytes: file.bytes } : {};
+    const admitted = { module: sha256, bytes: made.wasm.length, task_ms: made.taskMs, ...input };
+    const whole = { ...rest, admitted };
+    // How many tasks there are is known only now.
+    const fault = file ? payloadSchema.safeParse(whole).error?.issues[0] : undefined;
+    if (fault) throw new GridError("invalid_payload", fault.message, { field: `payload.${fault.path.join(".")}` });
+    return { payload: whole, kernel, files };
   };
+
+  /** The uploaded file that holds the inputs, and its first records, by which the code is tried; null where there is none. */
+  async #fileOf({ inputs }: CustomPayload, submitter: string): Promise<UploadedInputs | null> {
+    if (!("blob" in inputs)) return null;
+    const { blob, record_bytes } = inputs;
+    const stat = this.ports.owns(blob, submitter) ? await this.ports.files.stat(blob) : null;
+    if (!stat) {
+      const remedy = "Upload it first: POST /api/v1.2/blobs.";
+      throw new GridError("invalid_payload", "There is no such upload of yours.", {
+        field: "payload.inputs.blob",
+        remedy,
+      });
+    }
+    if (stat.bytes === 0 || stat.bytes % record_bytes !== 0) {
+      const message = `The file's ${stat.bytes} bytes are no whole number of records of ${record_bytes}.`;
+      throw new GridError("invalid_payload", message, {
+        field: "payload.inputs.record_bytes",
+        remedy: "Correct one of both.",
+      });
+    }
+    const records = Math.max(1, Math.min(trialRecordsMax, Math.floor(trialBytesMax / record_bytes)));
+    const first = await fileReader(this.ports.files).read(blob, 0, Math.min(stat.bytes, records * record_bytes));
+    return { bytes: stat.bytes, trial: { base64: Buffer.from(first).toString("base64"), record_bytes } };
+  }
 
   async #made(payload: CustomPayload): Promise<Made> {
     // Other inputs are another job, of the same code.

@@ -55,6 +55,20 @@ describe("grid.map", () => {
   });
 });
 
+it("runs over the records of an uploaded file, each node seeing its own", async () => {
+  const bytes = new Uint8Array(300_000 * 3).map((_, at) => (at * 31) & 255);
+  const sdk = connect(grid.url);
+  const { blob } = await sdk.upload(bytes);
+  const code = `${head}  return answer((<i32>load<u8>(at) + <i32>load<u8>(at, 1) * 2 + <i32>length).toString());\n}\n`;
+  const payload = { language: "assemblyscript", code, inputs: { blob, record_bytes: 300 } } as const;
+  const { outputs } = await (await sdk.submit("custom", payload)).result();
+  const due = Array.from(
+    { length: 3_000 },
+    (_, at) => (bytes[at * 300] as number) + 2 * (bytes[at * 300 + 1] as number) + 300,
+  );
+  expect(outputs).toEqual(due);
+});
+
 it("queztl map: lines in, lines out", async () => {
   const program = join(folder, "squares.ts");
   const lines = join(folder, "numbers.jsonl");

@@ -1,5 +1,6 @@
 /** What a job of the researcher's own code is asked: code, inputs, limits. */
 import { z } from "zod";
+import type { TaskInputs } from "../../contract.ts";
 
 /** Outputs of a grain travel in one partial, each with two bytes of length. */
 export const grainOutputBytesMax = 65_000;
@@ -7,6 +8,12 @@ export const grainOutputBytesMax = 65_000;
 export const jobOutputBytesMax = 256 << 20;
 export const moduleBytesMax = 2 << 20;
 const textMax = 12 << 20;
+
+const recordBytes = z
+  .number()
+  .int()
+  .min(1)
+  .max(1 << 20);
 
 const inputsSchema = z.union([
   z.strictObject({
@@ -29,11 +36,11 @@ const inputsSchema = z.union([
   }),
   z.strictObject({
     base64: z.base64().min(1).max(textMax).describe("Records one after the other; a task for each."),
-    record_bytes: z
-      .number()
-      .int()
-      .min(1)
-      .max(1 << 20),
+    record_bytes: recordBytes,
+  }),
+  z.strictObject({
+    blob: z.string().regex(/^[0-9a-f]{64}$/, "the name that an upload was given"),
+    record_bytes: recordBytes.describe("An uploaded file of records; a task for each."),
   }),
 ]);
 
@@ -59,6 +66,8 @@ const admittedSchema = z.strictObject({
   module: z.string().regex(/^[0-9a-f]{64}$/),
   bytes: z.number(),
   task_ms: z.number().positive(),
+  /** Of the uploaded file. */
+  input_bytes: z.number().optional(),
 });
 
 export const payloadSchema = z
@@ -121,8 +130,10 @@ export function limitsOf({ limits }: Pick<CustomPayload, "limits">): Limits {
 
 export const outputOf = ({ output }: CustomPayload): "json" | "text" | "binary" => output ?? "json";
 
-export function tasksOf({ inputs }: Pick<CustomPayload, "inputs">): number {
+export function tasksOf({ inputs, admitted }: Pick<CustomPayload, "inputs" | "admitted">): number {
   if ("count" in inputs) return inputs.count;
+  // Of a file that was not looked at yet one record is known of.
+  if ("blob" in inputs) return Math.max(1, Math.floor((admitted?.input_bytes ?? 0) / inputs.record_bytes));
   if ("values" in inputs) return inputs.values.length;
   if ("lines" in inputs) return linesOf(inputs.lines).length;
   return Math.max(1, Math.floor(bytesOfBase64(inputs.base64) / inputs.record_bytes));
@@ -156,8 +167,17 @@ function preparedOf<T extends string[] | Uint8Array>(inputs: object, make: () =>
 
 const encoder = new TextEncoder();
 
-/** The bytes that the module's `run` is given for a task. */
-export function inputOf({ inputs }: Pick<CustomPayload, "inputs">, index: number): Uint8Array {
+/** The bytes that the module's `run` is given for a task. Those of a file come with the lease. */
+export function inputOf(
+  { inputs }: Pick<CustomPayload, "inputs">,
+  index: number,
+  slice?: TaskInputs | null,
+): Uint8Array {
+  if ("blob" in inputs) {
+    if (!slice) throw new RangeError("the lease came without its part of the file");
+    const at = (index - slice.first) * inputs.record_bytes;
+    return slice.bytes.subarray(at, at + inputs.record_bytes);
+  }
   if ("count" in inputs) {
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setBigUint64(0, BigInt(index), true);

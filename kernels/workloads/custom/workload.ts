@@ -16,7 +16,19 @@ const exampleTaskMs = 10;
 
 const taskMsOf = ({ admitted }: CustomPayload): number => Math.max(0.001, admitted?.task_ms ?? exampleTaskMs);
 
+/** Of a file's part that travels with a lease. */
+const sliceBytes = 1 << 20;
+/** Of what one grain is given: a frame holds it. */
+const grainBytesMax = 3 << 20;
+
 function grainTasksOf(payload: CustomPayload): number {
+  const { inputs } = payload;
+  const most =
+    "blob" in inputs ? Math.max(1, Math.floor(grainBytesMax / inputs.record_bytes)) : Number.POSITIVE_INFINITY;
+  return Math.min(most, plainGrainTasksOf(payload));
+}
+
+function plainGrainTasksOf(payload: CustomPayload): number {
   const tasks = tasksOf(payload);
   if (payload.tasks_per_grain !== undefined) return Math.max(payload.tasks_per_grain, Math.ceil(tasks / grainsMax));
   const second = Math.max(1, Math.round(grainMs / taskMsOf(payload)));
@@ -96,6 +108,17 @@ export default defineWorkload<CustomPayload, { index: number }, CustomResult>({
     inputs: { count: 8 },
     tasks_per_grain: 8,
   }),
+  /** Of a file: what a lease carries stays below a mebibyte, or is one grain's. */
+  sliceGrainsMax(payload) {
+    const { inputs } = payload;
+    if (!("blob" in inputs)) return Number.POSITIVE_INFINITY;
+    return Math.max(1, Math.floor(sliceBytes / (grainTasksOf(payload) * inputs.record_bytes)));
+  },
+  inputs({ inputs, admitted }, _round, lo, hi, files) {
+    if (!("blob" in inputs)) return null;
+    const { blob, record_bytes: bytes } = inputs;
+    return files.read(blob, lo * bytes, Math.min(hi * bytes, admitted?.input_bytes ?? 0));
+  },
   tasks: {
     input: inputOf,
     pack: (_payload, outputs) => packOutputs(outputs),
