@@ -3,6 +3,7 @@ import { totalmem } from "node:os";
 import { join } from "node:path";
 import { LocalProvider } from "./local.ts";
 import type { CloudProvider } from "./provider.ts";
+import { SshProvider, sshOptions } from "./ssh/ssh.ts";
 
 export interface OpenOptions {
   /** The environment as far as adapters may know it: their clouds' own variables. */
@@ -20,6 +21,7 @@ type Open = (options: OpenOptions) => Promise<CloudProvider>;
 const adapters: Partial<Record<string, Open>> = {
   local: async ({ workerFile, dataDir, env, log }) =>
     new LocalProvider({ file: workerFile, dir: join(dataDir, "instances"), env, memoryBytes: totalmem(), log }),
+  ssh: async ({ cloud, log }) => new SshProvider({ ...sshOptions(cloud), log }),
   aws: async ({ cloud }) => {
     const { AwsProvider, awsOptions } = await installed("@aws-sdk/client-ec2", () => import("./aws/aws.ts"));
     return new AwsProvider(awsOptions(cloud));
