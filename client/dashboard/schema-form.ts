@@ -25,6 +25,9 @@ export type Field = Common &
     | { kind: "json" }
   );
 
+/** How payloads' schemas write the name of an upload. */
+export const blobPattern = "^[0-9a-f]{64}$";
+
 /** One of several shapes that a value may have. `fixed` are the constants that tell it apart. */
 export interface Variant {
   label: string;
@@ -135,7 +138,9 @@ function toVariant(node: Json, root: Json, path: readonly string[], depth: numbe
     if (isObject(value) && value.const !== undefined) fixed[key] = value.const;
   }
   const names = Object.values(fixed).map(String).join(", ");
-  const label = typeof node.title === "string" ? node.title : names || `shape ${at + 1}`;
+  // Else it is told by what it must have.
+  const needed = Array.isArray(node.required) ? node.required.map(String).join(", ") : "";
+  const label = typeof node.title === "string" ? node.title : names || needed || `shape ${at + 1}`;
   const fields = properties(node, root, path, depth).filter((field) => !(field.path.at(-1)! in fixed));
   return { label: label.replaceAll("_", " "), fixed, fields };
 }

@@ -96,6 +96,24 @@ it("the dashboard shows it before and after, and its files", async () => {
   await page.close();
 }, 60_000);
 
+it("the dashboard's form uploads a picture and submits", async () => {
+  const page = await browser.newPage();
+  await page.goto(`${grid.url}/dashboard`);
+  await page.getByLabel("Workload").selectOption("image_processing");
+  await page.locator("#field-image").selectOption({ label: "blob" });
+  const photo = { name: "photo.png", mimeType: "image/png", buffer: Buffer.from(png) };
+  await page.getByTestId("upload-field-image.blob").setInputFiles(photo);
+  await page.getByText("photo.png is uploaded.").waitFor();
+  await page.locator("#field-operations").fill('[{"op": "sobel"}]');
+  await page.getByRole("button", { name: "Submit", exact: true }).click();
+  const sobel = async (): Promise<boolean> => {
+    const { value: job } = await connect(grid.url).jobs({ workloadType: "image_processing" }).next();
+    return job?.status === "completed" && JSON.stringify(job.payload).includes("sobel");
+  };
+  await until(sobel, 30_000, grid.output);
+  await page.close();
+}, 60_000);
+
 it("from the shell: upload, submit, fetch", async () => {
   const run = async (...args: string[]): Promise<string> => {
     const env = { ...process.env, QUEZTL_URL: grid.url };
