@@ -130,6 +130,10 @@ export interface TaskInputs {
 /** How jobs bring modules of their own, which turn each task's input into its output (ABI in run/task-instance.ts). */
 export interface TaskProgram<Payload> {
   input(payload: Payload, index: number, slice: TaskInputs | null): Uint8Array;
+  /** Whether outputs are folded by the module's `merge`: a grain's into one, and those of grains in further rounds. */
+  merges?(payload: Payload): boolean;
+  /** In a round after the first: the outputs that task `index` folds, out of what the round was handed. */
+  group?(payload: Payload, input: Uint8Array, index: number): readonly Uint8Array[];
   /** The partial of a grain, from its tasks' outputs in order. */
   pack(payload: Payload, outputs: readonly Uint8Array[]): Uint8Array;
   outputBytesMax(payload: Payload): number;

@@ -14,6 +14,8 @@
  *                                  laid into pages that the memory is grown by
  *   init(at: i32, length: i32)     optional: the job's params as JSON, before the first task
  *
+ *   merge(a, aLength, b, bLength)  optional, and asked for by the job: two outputs into one, which is answered as `run` does
+ *
  * A module whose tasks are long exports `begin(at, length)`, `step(budgetMs: i32): i32` (1 when done) and `output()`, which
  * answers as `run` does, in its place: it then pauses every 30 ms, and its node can be stopped at any time.
  */
@@ -32,6 +34,7 @@ interface Exports {
   init?(at: number, length: number): void;
   alloc?(length: number): number;
   malloc?(length: number): number;
+  merge?(a: number, aLength: number, b: number, bLength: number): Answer;
 }
 
 /** Between two looks at messages. */
@@ -48,6 +51,7 @@ export class TaskInstance {
   #outputs: Uint8Array[] = [];
   #draw: () => number = () => 0;
   #inputs: TaskInputs | null = null;
+  readonly #merges: boolean;
   /** Pages that inputs are laid into, where the module has no allocator. */
   #room = { at: 0, bytes: 0 };
 
@@ -56,8 +60,11 @@ export class TaskInstance {
     workload: Workload,
     private readonly payload: unknown,
     private readonly params: Uint8Array,
+    /** Of a round after the first: what it folds. */
+    private readonly round: Uint8Array | null = null,
   ) {
     this.#program = workload.tasks as TaskProgram<unknown>;
+    this.#merges = this.#program.merges?.(payload) ?? false;
   }
 
   /** What came with the slice, where tasks have their inputs from there. */
@@ -94,6 +101,10 @@ export class TaskInstance {
 
   #advance(budgetMs: number): void {
     const { run, begin, step, output } = this.#kernel;
+    if (this.round) {
+      this.#foldGroup(this.round);
+      return;
+    }
     if (!this.#isOpen) {
       this.#told = 0;
       this.#reseed(this.#at);
@@ -111,8 +122,35 @@ export class TaskInstance {
     this.#take(this.#call("output", () => output?.()) as Answer);
   }
 
-  /** Copies an output out of the module's memory. */
+  /** An output of the task at hand; where the job merges, into the one of those before. */
   #take(answer: Answer): void {
+    const output = this.#read(answer);
+    const [before] = this.#outputs;
+    if (this.#merges && before) this.#outputs = [this.#merged(before, output)];
+    else this.#outputs.push(output);
+    this.#at++;
+    this.#told = 0;
+  }
+
+  #foldGroup(round: Uint8Array): void {
+    const [first, ...others] = this.#program.group?.(this.payload, round, this.#at) ?? [];
+    if (!first) fail(`Task ${this.#at} has nothing to merge.`);
+    this.#outputs.push(others.reduce((folded, output) => this.#merged(folded, output), first as Uint8Array));
+    this.#at++;
+  }
+
+  #merged(a: Uint8Array, b: Uint8Array): Uint8Array {
+    const { merge } = this.#kernel;
+    // Where there is no allocator, both lie in one room.
+    const both = new Uint8Array(a.length + b.length);
+    both.set(a);
+    both.set(b, a.length);
+    const at = this.#place(both);
+    return this.#read(this.#call("merge", () => merge?.(at, a.length, at + a.length, b.length)) as Answer);
+  }
+
+  /** Copies an output out of the module's memory. */
+  #read(answer: Answer): Uint8Array {
     const [at, length] =
       typeof answer === "bigint"
         ? [Number(BigInt.asUintN(32, answer)), Number(BigInt.asUintN(32, answer >> 32n))]
@@ -123,9 +161,7 @@ export class TaskInstance {
     if (length > most) fail(`Task ${this.#at} answers ${length} bytes; limits.output_bytes is ${most}.`);
     const { buffer } = this.#kernel.memory;
     if (at + length > buffer.byteLength) fail(`Task ${this.#at} answers ${length} bytes at ${at}, outside its memory.`);
-    this.#outputs.push(new Uint8Array(buffer, at, length).slice());
-    this.#at++;
-    this.#told = 0;
+    return new Uint8Array(buffer, at, length).slice();
   }
 
   /** Lays bytes into the module's memory; answers where. */
@@ -172,6 +208,9 @@ export class TaskInstance {
     if (!(memory instanceof WebAssembly.Memory) || !runs) {
       const message = "The module must export memory, and run (or begin, step and output).";
       throw new KernelError("kernel_unavailable", message);
+    }
+    if (this.#merges && !isFunction(instance.exports.merge)) {
+      throw new KernelError("kernel_unavailable", "The job merges outputs: the module must export merge.");
     }
     return instance.exports as unknown as Exports;
   }

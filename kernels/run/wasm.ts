@@ -129,7 +129,7 @@ export class WasmRunner {
     const { workload, payload, input } = grain;
     if (workload.tasks) {
       const module = await this.#module(build, memoryPages(grain));
-      return { build, params, input, instance: new TaskInstance(module, workload, payload, params) };
+      return { build, params, input, instance: new TaskInstance(module, workload, payload, params, input) };
     }
     const at = this.#idle.findIndex(
       (kept) => kept.build === build && sameBytes(kept.params, params) && sameBytes(kept.input, grain.input),

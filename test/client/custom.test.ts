@@ -69,6 +69,33 @@ it("runs over the records of an uploaded file, each node seeing its own", async 
   expect(outputs).toEqual(due);
 });
 
+it("folds all outputs into one by the program's own merge, over rounds", async () => {
+  const code = `import { index, text, answer } from "./queztl";
+export function run(at: usize, length: i32): u64 {
+  return answer(index(at).toString());
+}
+export function merge(a: usize, aLength: i32, b: usize, bLength: i32): u64 {
+  return answer((I64.parseInt(text(a, aLength)) + I64.parseInt(text(b, bLength))).toString());
+}
+`;
+  const sdk = connect(grid.url);
+  // 200 grains: two rounds of merging after the first.
+  const payload = {
+    language: "assemblyscript",
+    code,
+    inputs: { count: 10_000 },
+    tasks_per_grain: 50,
+    merge: true,
+  } as const;
+  const job = await sdk.submit("custom", payload);
+  expect(await job.result()).toMatchObject({ outputs: [(9_999 * 10_000) / 2], tasks: 10_000, merged: true });
+  const without = sdk.submit("custom", { ...payload, code: squares });
+  await expect(without).rejects.toMatchObject({
+    code: "invalid_payload",
+    detail: expect.stringContaining("export merge"),
+  });
+});
+
 it("queztl map: lines in, lines out", async () => {
   const program = join(folder, "squares.ts");
   const lines = join(folder, "numbers.jsonl");

@@ -127,7 +127,7 @@ describe("the grid, end to end", () => {
     await until(async () => (await tab()).phase === "stopped", 2_000);
     expect(Date.now() - startedMs).toBeLessThan(1_500);
     // Nothing is given to them any more. One that waits for the software GPU ends when Chromium's two seconds are over.
-    await until(async () => page.workers().length === 0, 5_000);
+    await until(async () => page.workers().length === 0, 15_000);
     await shot("stopped");
   });
 

@@ -1,17 +1,21 @@
 /** The coordinator's side: puts outputs in order and reads them as the submitter asked. */
 import { defineHost } from "../../contract.ts";
 import { itemsOf, joined, type Ordered, ordered } from "../../ordered.ts";
-import { unpackOutputs } from "./outputs.ts";
+import { groupSize, packOutputs, unpackOutputs } from "./outputs.ts";
 import { type CustomPayload, limitsOf, outputOf, tasksOf, toBase64 } from "./payload.ts";
 
 export interface CustomResult {
-  /** In the order of the inputs: parsed JSON, text, or base64. */
+  /** In the order of the inputs, or the one that they were merged into: parsed JSON, text, or base64. */
   outputs: unknown[];
   tasks: number;
+  merged: boolean;
   output: "json" | "text" | "binary";
   /** SHA-256 of the module that ran. */
   module: string | null;
 }
+
+/** Of what grains gave: each node of a merging round fetches all of it. */
+const mergedBytesMax = 32 << 20;
 
 /** Shown of a job that is under way. */
 const previewRows = 24;
@@ -45,6 +49,16 @@ export default defineHost<CustomPayload, Ordered<Uint8Array>, CustomResult>({
     return ordered(rows);
   },
   merge: joined,
+  next(payload, _round, outputs) {
+    if (!payload.merge || outputs.count <= 1) return null;
+    const input = packOutputs(itemsOf(outputs));
+    if (input.length > mergedBytesMax) {
+      throw new RangeError(
+        `${outputs.count} outputs of ${input.length} bytes are too many to merge; at most ${mergedBytesMax}`,
+      );
+    }
+    return { tasks: Math.ceil(outputs.count / groupSize), grainTasks: 1, input };
+  },
   preview: (payload, outputs) => ({
     tasks_done: outputs.count,
     of: tasksOf(payload),
@@ -52,7 +66,8 @@ export default defineHost<CustomPayload, Ordered<Uint8Array>, CustomResult>({
   }),
   finish: (payload, outputs) => ({
     outputs: itemsOf(outputs).map((row) => read(payload, row)),
-    tasks: outputs.count,
+    tasks: tasksOf(payload),
+    merged: payload.merge ?? false,
     output: outputOf(payload),
     module: payload.admitted?.module ?? null,
   }),

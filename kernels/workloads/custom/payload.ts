@@ -87,6 +87,10 @@ export const payloadSchema = z
     inputs: inputsSchema,
     params: z.unknown().optional().describe("Handed to `init` as JSON, before the first task."),
     output: z.enum(["json", "text", "binary"]).optional().describe("How each task's output is read; json without it."),
+    merge: z
+      .boolean()
+      .optional()
+      .describe("Folds all outputs into one by the module's `merge`, which must not mind how they are grouped."),
     seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe("Of queztl.random; 0 without it."),
     limits: limitsSchema.optional(),
     tasks_per_grain: z.number().int().min(1).max(65_536).optional().describe("Left out: about a second of one core."),
@@ -105,7 +109,7 @@ export const payloadSchema = z
     if ("base64" in inputs && bytesOfBase64(inputs.base64) % inputs.record_bytes !== 0)
       wrong(["inputs", "base64"], `its ${bytesOfBase64(inputs.base64)} bytes are no whole number of records`);
     const most = Math.floor(jobOutputBytesMax / limitsOf(payload).outputBytes);
-    if (tasksOf(payload) > most)
+    if (!payload.merge && tasksOf(payload) > most)
       wrong(
         ["inputs"],
         `${tasksOf(payload)} tasks of up to ${limitsOf(payload).outputBytes} bytes each answer more than ${jobOutputBytesMax >> 20} MiB; lower limits.output_bytes, or submit at most ${most} tasks in a job`,

@@ -1,7 +1,7 @@
 /** The researcher's own code: a WebAssembly module that turns each task's input into its output. */
 import { type Belief, defaultPlan, defineWorkload } from "../../contract.ts";
 import type { CustomResult } from "./host.ts";
-import { packOutputs } from "./outputs.ts";
+import { groupOf, packOutputs } from "./outputs.ts";
 import { type CustomPayload, grainTasksMax, inputOf, limitsOf, outputOf, payloadSchema, tasksOf } from "./payload.ts";
 
 /** A grain is about a second of one core. */
@@ -114,13 +114,16 @@ export default defineWorkload<CustomPayload, { index: number }, CustomResult>({
     if (!("blob" in inputs)) return Number.POSITIVE_INFINITY;
     return Math.max(1, Math.floor(sliceBytes / (grainTasksOf(payload) * inputs.record_bytes)));
   },
-  inputs({ inputs, admitted }, _round, lo, hi, files) {
-    if (!("blob" in inputs)) return null;
+  inputs({ inputs, admitted }, round, lo, hi, files) {
+    // Later rounds merge what the first gave.
+    if (!("blob" in inputs) || round > 0) return null;
     const { blob, record_bytes: bytes } = inputs;
     return files.read(blob, lo * bytes, Math.min(hi * bytes, admitted?.input_bytes ?? 0));
   },
   tasks: {
     input: inputOf,
+    merges: ({ merge }) => merge ?? false,
+    group: (_payload, input, index) => groupOf(input, index),
     pack: (_payload, outputs) => packOutputs(outputs),
     outputBytesMax: (payload) => limitsOf(payload).outputBytes,
     taskMsMax: (payload) => limitsOf(payload).taskSeconds * 1_000,
