@@ -16,7 +16,19 @@ const LINPACK = 1;
 const SINGLE = 1;
 const GIVEN = 2;
 
+/** The same bytes for the same payload: given matrices are large. */
+const made = new WeakMap<SciencePayload, Uint8Array>();
+
 export function paramsOf(payload: SciencePayload): Uint8Array {
+  let params = made.get(payload);
+  if (!params) {
+    params = makeParams(payload);
+    made.set(payload, params);
+  }
+  return params;
+}
+
+function makeParams(payload: SciencePayload): Uint8Array {
   const words = new Uint32Array(HEADER / 4);
   const seed = seedOf(payload);
   words[5] = seed % 2 ** 32;

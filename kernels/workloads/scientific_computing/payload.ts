@@ -125,8 +125,8 @@ function matrixFault(given: GivenMatrix): string | null {
   }
   const bytes = rows * columns * 8;
   if (!/^[A-Za-z0-9+/]*={0,2}$/.test(given.base64)) return "base64 has other characters";
-  const decoded = decode64(given.base64);
-  if (decoded.length !== bytes) return `base64 holds ${decoded.length} bytes, and the entries take ${bytes}`;
+  const { length } = decode64(given.base64);
+  if (length !== bytes) return `base64 holds ${length} bytes, and the entries take ${bytes}`;
   const odd = entriesOf(given).findIndex((value) => !(Math.abs(value) <= GIVEN_MAGNITUDE_MAX));
   return odd < 0 ? null : `entry ${odd} is no number from -1e15 to 1e15`;
 }
@@ -139,8 +139,20 @@ const decode64 = (text: string): Uint8Array => {
 export const shapeOf = (given: GivenMatrix): { rows: number; columns: number } =>
   Array.isArray(given) ? { rows: given.length, columns: given[0]?.length ?? 0 } : given;
 
-/** Row by row. */
+/** Decoded once for each payload, and not for each tile. */
+const decoded = new WeakMap<GivenMatrix, Float64Array>();
+
+/** Row by row; not to be written to. */
 export function entriesOf(given: GivenMatrix): Float64Array {
+  let entries = decoded.get(given);
+  if (!entries) {
+    entries = decodedEntries(given);
+    decoded.set(given, entries);
+  }
+  return entries;
+}
+
+function decodedEntries(given: GivenMatrix): Float64Array {
   if (Array.isArray(given)) return Float64Array.from(given.flat());
   const bytes = decode64(given.base64);
   const view = new DataView(bytes.buffer);
