@@ -88,7 +88,7 @@ export const alwaysMax = (max: number): Rule => ({ name: "always max", everyS: 1
 /** All with their parameters swept. */
 export const rules = (max: number): Rule[] => [
   ...[0.5, 0.65, 0.8, 0.9].map(hpa),
-  ...[1, 2, 5, 10].map(keda),
+  ...[0.1, 0.25, 0.5, 1, 2, 5].map(keda),
   ...[1, 3, 8].map((step) => thresholds(step)),
   ...(
     [
