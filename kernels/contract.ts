@@ -240,7 +240,8 @@ export interface Host<Payload = unknown, Partial = unknown, Output = unknown> {
   preview?(payload: Payload, merged: Partial): unknown;
   /** The next round, or null when this was the last. `input` is what this round's kernels were handed. */
   next?(payload: Payload, round: number, merged: Partial, input: Uint8Array | null): Round | null;
-  finish(payload: Payload, merged: Partial): Output;
+  /** `input` is what the last round's kernels were handed. */
+  finish(payload: Payload, merged: Partial, input?: Uint8Array | null): Output;
   /** What is too large for the result, or no JSON; at most 256 MiB together. The result lists them as `files`. */
   files?(payload: Payload, merged: Partial): readonly OutputFile[] | Promise<readonly OutputFile[]>;
 }

@@ -228,7 +228,7 @@ export class JudgeRoom {
     if (merged === undefined) throw new Error("nothing is verified yet");
     const next = this.host.next?.(payload, round, merged, request.input ?? null) ?? null;
     if (next) return { type: "next", job, round, attempt, next };
-    const output = this.host.finish(payload, merged);
+    const output = this.host.finish(payload, merged, request.input ?? null);
     const finished = { type: "finished", job, round, attempt } as const;
     if (!this.host.files) return { ...finished, output: JSON.stringify(output), files: [] };
     return (async () => {

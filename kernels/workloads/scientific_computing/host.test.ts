@@ -5,7 +5,7 @@ import { within } from "./belief.ts";
 import host from "./host.ts";
 import { decodeSolution, encodeSolution, encodeTile } from "./layout.ts";
 import type { LinpackPayload, MatmulPayload, SciencePayload } from "./payload.ts";
-import { referenceSolution, referenceTile } from "./reference.ts";
+import { referenceBlock, referenceSolution, referenceTile } from "./reference.ts";
 import workload from "./workload.ts";
 
 const parse = (payload: unknown): SciencePayload => workload.payload.parse(payload);
@@ -15,7 +15,9 @@ const faultsOf = (payload: unknown): string[] =>
 const computed = (payload: SciencePayload, task: number): Uint8Array =>
   payload.problem === "matmul"
     ? encodeTile(referenceTile(payload, task))
-    : encodeSolution({ ...referenceSolution(payload, task), ms: 2 });
+    : payload.problem === "lu"
+      ? encodeTile(referenceBlock(payload, task))
+      : encodeSolution({ ...referenceSolution(payload, task), ms: 2 });
 
 function mergedOf(payload: SciencePayload): Ordered<never> {
   const plan = workload.plan(payload);

@@ -1,8 +1,10 @@
 /** The coordinator's side: checks tiles by Freivalds and systems by HPL's residual, and puts a product together. */
 import { defineHost } from "../../contract.ts";
 import { itemsOf, joined, type Ordered, ordered } from "../../ordered.ts";
+import { BLOCK } from "./factors.ts";
 import { Freivalds } from "./freivalds.ts";
 import { decodeSolution, decodeTile, type Solution, type Tile } from "./layout.ts";
+import { type LuResult, luResult, nextColumn } from "./lu.ts";
 import { npyOf } from "./npy.ts";
 import {
   isSingle,
@@ -18,6 +20,7 @@ import {
   tilesOf,
 } from "./payload.ts";
 import { RESIDUAL_MAX, residualOf } from "./residual.ts";
+import { roundsOf } from "./rounds.ts";
 
 export interface MatmulResult {
   problem: "matmul";
@@ -46,7 +49,7 @@ export interface LinpackResult {
   solution_begins: number[];
 }
 
-export type ScienceResult = MatmulResult | LinpackResult;
+export type ScienceResult = MatmulResult | LinpackResult | LuResult;
 
 /** What a run comes to, without its solution. */
 interface Solved {
@@ -78,6 +81,7 @@ function checkOf(payload: MatmulPayload): Freivalds {
 export default defineHost<SciencePayload, Ordered<Item>, ScienceResult>({
   decode(payload, bytes) {
     if (payload.problem === "matmul") return ordered<Item>([decodeTile(bytes, isSingle(payload))]);
+    if (payload.problem === "lu") return ordered<Item>([decodeTile(bytes, false)]);
     return ordered<Item>([solvedOf(payload, decodeSolution(bytes))]);
   },
 
@@ -87,6 +91,11 @@ export default defineHost<SciencePayload, Ordered<Item>, ScienceResult>({
       const tile = item as Tile;
       return tile.tile === lo ? checkOf(payload).fault(tile) : `it is tile ${tile.tile}, not ${lo}`;
     }
+    if (payload.problem === "lu") {
+      const { tile, height, width } = item as Tile;
+      const isRight = tile === lo && height === BLOCK && width === BLOCK;
+      return isRight ? null : `it is block ${tile} of ${height} x ${width}, not ${lo}`;
+    }
     const { run, ms, residual } = item as Solved;
     if (run !== lo) return `it is run ${run}, not ${lo}`;
     if (!(ms >= 0 && ms < 1e9)) return `it took ${ms} ms`;
@@ -95,15 +104,22 @@ export default defineHost<SciencePayload, Ordered<Item>, ScienceResult>({
 
   merge: joined,
 
+  next: (payload, _round, all, input) =>
+    payload.problem === "lu" ? nextColumn(payload, itemsOf(all) as Tile[], input) : null,
+
   preview: (payload, all) =>
     payload.problem === "matmul"
       ? { tiles_done: all.count, of: tilesOf(sizesOf(payload)) }
-      : { runs_done: all.count, of: payload.runs ?? 1, gflops: gflopsOf(payload, itemsOf(all) as Solved[]).median },
+      : payload.problem === "lu"
+        ? { blocks_done: all.count, rounds: roundsOf(payload) }
+        : { runs_done: all.count, of: payload.runs ?? 1, gflops: gflopsOf(payload, itemsOf(all) as Solved[]).median },
 
-  finish: (payload, all) =>
+  finish: (payload, all, input) =>
     payload.problem === "matmul"
       ? matmulResult(payload, itemsOf(all) as Tile[])
-      : linpackResult(payload, itemsOf(all) as Solved[]),
+      : payload.problem === "lu"
+        ? luResult(payload, itemsOf(all) as Tile[], input ?? null)
+        : linpackResult(payload, itemsOf(all) as Solved[]),
 
   files(payload, all) {
     if (payload.problem !== "matmul") return [];

@@ -1,9 +1,9 @@
 /**
  * The bytes that kernels read and write, little-endian.
  *
- * Parameters: u32 problem (0 matmul, 1 linpack), flags (1 single precision, 2 matrices are given), rows, columns, inner,
+ * Parameters: u32 problem (0 matmul, 1 linpack, 2 lu), flags (1 single precision, 2 matrices are given), rows, columns, inner,
  * low and high half of the seed, 0; then A and B, where they are given, row by row in the precision of the job. Of linpack
- * `rows` is the number of equations.
+ * and lu `rows` is the number of equations.
  *
  * Partial of a tile: u32 number of the tile, u16 height, u16 width, then its entries row by row. Partial of a system: f64
  * milliseconds that it took, u32 number of the run, u32 n, then the n numbers of the solution.
@@ -13,6 +13,7 @@ import { entriesOf, isSingle, type MatmulPayload, orderOf, type SciencePayload, 
 const HEADER = 32;
 const MATMUL = 0;
 const LINPACK = 1;
+const LU = 2;
 const SINGLE = 1;
 const GIVEN = 2;
 
@@ -38,12 +39,22 @@ function makeParams(payload: SciencePayload): Uint8Array {
     words[2] = orderOf(payload);
     return new Uint8Array(words.buffer);
   }
+  if (payload.problem === "lu") {
+    words[0] = LU;
+    words[1] = payload.a === undefined ? 0 : GIVEN;
+    words[2] = orderOf(payload);
+    return joined(words, payload.a === undefined ? [] : [entriesOf(payload.a)]);
+  }
   const { rows, columns, inner } = sizesOf(payload);
   const matrices = givenOf(payload);
   words[0] = MATMUL;
   words[1] = (isSingle(payload) ? SINGLE : 0) | (matrices ? GIVEN : 0);
   [words[2], words[3], words[4]] = [rows, columns, inner];
-  const parts = [new Uint8Array(words.buffer), ...(matrices ?? []).map(bytesOf)];
+  return joined(words, matrices ?? []);
+}
+
+function joined(words: Uint32Array, matrices: readonly Entries[]): Uint8Array {
+  const parts = [new Uint8Array(words.buffer as ArrayBuffer), ...matrices.map(bytesOf)];
   const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {

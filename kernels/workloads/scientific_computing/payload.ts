@@ -15,6 +15,9 @@ const GIVEN_MAGNITUDE_MAX = 1e15;
 /** 72 MiB, and some five seconds of one core. */
 export const SYSTEM_MAX = 3072;
 const SYSTEM_DEFAULT = 1024;
+/** Each node is sent L and U so far in each round: 8 MiB at the end. */
+export const LU_MAX = 1024;
+const LU_DEFAULT = 512;
 const RUNS_MAX = 100_000;
 
 const size = (what: string, max: number) =>
@@ -66,19 +69,28 @@ const linpackShape = z.strictObject({
   seed,
 });
 
+const luShape = z.strictObject({
+  problem: z.literal("lu"),
+  n: size("equations of the system", LU_MAX).optional().describe(`Default ${LU_DEFAULT}.`),
+  seed,
+  a: matrix.optional().describe("The system's own matrix, square, in place of n and seed."),
+  b: z.array(entry).min(1).max(LU_MAX).optional().describe("The right side; random without it."),
+});
+
+export type LuPayload = z.infer<typeof luShape>;
 export type MatmulPayload = z.infer<typeof matmulShape>;
 export type LinpackPayload = z.infer<typeof linpackShape>;
-export type SciencePayload = MatmulPayload | LinpackPayload;
+export type SciencePayload = MatmulPayload | LinpackPayload | LuPayload;
 
 export const payloadSchema: z.ZodType<SciencePayload> = z
-  .discriminatedUnion("problem", [matmulShape, linpackShape], 'problem: "matmul" or "linpack"')
+  .discriminatedUnion("problem", [matmulShape, linpackShape, luShape], 'problem: "matmul", "linpack" or "lu"')
   .superRefine((payload, context) => {
-    if (payload.problem === "matmul")
-      for (const { field, message } of faultsOf(payload)) context.addIssue({ code: "custom", path: [field], message });
+    const faults = payload.problem === "matmul" ? faultsOf(payload) : payload.problem === "lu" ? luFaults(payload) : [];
+    for (const { field, message } of faults) context.addIssue({ code: "custom", path: [field], message });
   });
 
 interface Fault {
-  field: keyof MatmulPayload;
+  field: keyof MatmulPayload | keyof LuPayload;
   message: string;
 }
 
@@ -114,6 +126,24 @@ function givenFaults(payload: MatmulPayload): Fault[] {
   }
   const entries = left.rows * right.columns;
   return entries > PRODUCT_ENTRIES_MAX ? [{ field: "b", message: tooLarge(left.rows, right.columns) }] : [];
+}
+
+function luFaults(payload: LuPayload): Fault[] {
+  const { a, b, n } = payload;
+  if (a !== undefined) {
+    for (const field of ["n", "seed"] as const)
+      if (payload[field] !== undefined) return [{ field, message: "follows from a: leave it out" }];
+    const message = matrixFault(a);
+    if (message !== null) return [{ field: "a", message }];
+    const { rows, columns } = shapeOf(a);
+    if (rows !== columns)
+      return [{ field: "a", message: `has ${rows} rows and ${columns} columns: it must be square` }];
+    if (rows > LU_MAX) return [{ field: "a", message: `has ${rows} rows, at most ${LU_MAX}` }];
+  }
+  const due = a === undefined ? (n ?? LU_DEFAULT) : shapeOf(a).rows;
+  return b === undefined || b.length === due
+    ? []
+    : [{ field: "b", message: `has ${b.length} numbers, and ${due} are due` }];
 }
 
 function matrixFault(given: GivenMatrix): string | null {
@@ -171,7 +201,10 @@ export function sizesOf({ rows = 1, inner = 1, columns = 1, a, b }: MatmulPayloa
 }
 
 export const isSingle = (payload: MatmulPayload): boolean => payload.precision === "f32";
-export const orderOf = (payload: LinpackPayload): number => payload.n ?? SYSTEM_DEFAULT;
+export function orderOf(payload: LinpackPayload | LuPayload): number {
+  if (payload.problem === "linpack") return payload.n ?? SYSTEM_DEFAULT;
+  return payload.a === undefined ? (payload.n ?? LU_DEFAULT) : shapeOf(payload.a).rows;
+}
 export const seedOf = (payload: SciencePayload): number => payload.seed ?? 0;
 
 export const tilesOf = ({ rows, columns }: Sizes): number => Math.ceil(rows / TILE) * Math.ceil(columns / TILE);

@@ -6,6 +6,7 @@ import {
   entriesOf,
   isSingle,
   type LinpackPayload,
+  type LuPayload,
   type MatmulPayload,
   orderOf,
   seedOf,
@@ -39,6 +40,19 @@ export function referenceTile(payload: MatmulPayload, tile: number): Tile {
       entries[i * width + j] = sum;
     }
   return { tile, height, width, entries };
+}
+
+/** What the first round of a distributed LU is given to: a block of A's own entries. */
+export function referenceBlock(payload: LuPayload, tile: number): Tile {
+  const n = orderOf(payload);
+  const a = payload.a ? entriesOf(payload.a) : random(MATRIX_A, seedOf(payload), false, 0, 0, n, n);
+  const entries = new Float64Array(TILE * TILE);
+  for (let i = 0; i < TILE; i++)
+    for (let j = 0; j < TILE; j++) {
+      const row = tile * TILE + i;
+      entries[i * TILE + j] = row < n && j < n ? (a[row * n + j] as number) : row === j ? 1 : 0;
+    }
+  return { tile, height: TILE, width: TILE, entries };
 }
 
 /** Gaussian elimination with partial pivoting, a row at a time. */

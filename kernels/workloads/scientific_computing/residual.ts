@@ -23,11 +23,21 @@ export function residualOf(payload: LinpackPayload, run: number, x: Float64Array
   const n = orderOf(payload);
   const seed = seedOfRun(payload, run);
   const b = random(MATRIX_B, seed, false, 0, 0, n, 1);
+  return residual((first, rows) => random(MATRIX_A, seed, false, first, 0, rows, n), b, x);
+}
+
+/** `rowsOfA(first, count)`: rows of A, one after the other. */
+export function residual(
+  rowsOfA: (first: number, count: number) => Float64Array,
+  b: Float64Array,
+  x: Float64Array,
+): number {
+  const n = x.length;
   let [off, normA, normB, normX] = [0, 0, 0, 0];
   for (const value of x) normX = Math.max(normX, Math.abs(value));
   for (let first = 0; first < n; first += ROWS) {
     const rows = Math.min(ROWS, n - first);
-    const a = random(MATRIX_A, seed, false, first, 0, rows, n);
+    const a = rowsOfA(first, rows);
     for (let i = 0, at = 0; i < rows; i++) {
       let sum = 0;
       let size = 0;

@@ -17,6 +17,7 @@ import {
   tileOperations,
   tilesOf,
 } from "./payload.ts";
+import { roundsOf } from "./rounds.ts";
 
 /** Operations in f64 a second of one SIMD WASM thread: measured in Node 20 on an AMD EPYC core. */
 const OPERATIONS_PER_CORE_SECOND = 16_000_000_000;
@@ -24,7 +25,10 @@ const OPERATIONS_PER_CORE_SECOND = 16_000_000_000;
 const SINGLE_COST = 0.5;
 
 /** A task is a tile of the product, or a system. */
-export type ScienceTask = { row: number; column: number; height: number; width: number } | { run: number };
+export type ScienceTask =
+  | { row: number; column: number; height: number; width: number }
+  | { run: number }
+  | { block: number };
 
 function memoryOf(payload: SciencePayload): number {
   const slack = 2 ** 20;
@@ -32,11 +36,21 @@ function memoryOf(payload: SciencePayload): number {
     const padded = Math.ceil(orderOf(payload) / TILE) * TILE;
     return padded * padded * 8 + padded * TILE * 8 + slack;
   }
+  if (payload.problem === "lu") {
+    const padded = Math.ceil(orderOf(payload) / TILE) * TILE;
+    return 3 * padded * padded * 8 + slack;
+  }
   const { rows, inner, columns } = sizesOf(payload);
   const bytes = isSingle(payload) ? 4 : 8;
   const given = payload.a === undefined ? 0 : (rows * inner + inner * columns) * bytes;
   const strips = Math.min(GROUP, Math.ceil(columns / TILE));
   return inner * TILE * bytes * (1 + strips) + inner * 8 + given + slack;
+}
+
+/** Of the first round. */
+function tasksOf(payload: SciencePayload): number {
+  if (payload.problem === "matmul") return tilesOf(sizesOf(payload));
+  return payload.problem === "linpack" ? (payload.runs ?? 1) : roundsOf(payload);
 }
 
 export default defineWorkload<SciencePayload, ScienceTask, ScienceResult>({
@@ -69,11 +83,12 @@ export default defineWorkload<SciencePayload, ScienceTask, ScienceResult>({
         ],
       },
     },
+    { title: "One system of 512 equations, solved together in eight rounds", payload: { problem: "lu", n: 512 } },
     { title: "LINPACK: sixteen systems of 1000 equations", payload: { problem: "linpack", n: 1000, runs: 16 } },
   ],
   payload: payloadSchema,
   plan: (payload) => ({
-    tasks: payload.problem === "matmul" ? tilesOf(sizesOf(payload)) : (payload.runs ?? 1),
+    tasks: tasksOf(payload),
     grainTasks: 1,
     needs: {
       backends: payload.problem === "matmul" && isSingle(payload) ? ["wasm", "webgpu"] : ["wasm"],
@@ -84,11 +99,14 @@ export default defineWorkload<SciencePayload, ScienceTask, ScienceResult>({
   }),
   task(payload, _round, index) {
     if (payload.problem === "linpack") return { run: index };
+    if (payload.problem === "lu") return { block: index };
     const { band, strip, height, width } = tileAt(sizesOf(payload), index);
     return { row: band * TILE, column: strip * TILE, height, width };
   },
   cost(payload, lo, hi) {
     if (payload.problem === "linpack") return { operations: (hi - lo) * systemOperations(orderOf(payload)), bytes: 0 };
+    // The mean over all rounds: half of the columns before.
+    if (payload.problem === "lu") return { operations: (hi - lo) * TILE * TILE * orderOf(payload), bytes: 0 };
     const sizes = sizesOf(payload);
     const all = tilesOf(sizes);
     const share = isSingle(payload) ? SINGLE_COST : 1;
@@ -101,6 +119,7 @@ export default defineWorkload<SciencePayload, ScienceTask, ScienceResult>({
   opsPerCoreSecond: OPERATIONS_PER_CORE_SECOND,
   belief(payload, a, b) {
     if (payload.problem === "linpack") return exactButTime;
+    if (payload.problem === "lu") return exact;
     return a === "webgpu" || b === "webgpu" ? within(payload) : exact;
   },
   beliefPlan: { ...defaultPlan, methods: ["certificate", "exact", "tolerance"] },
@@ -112,6 +131,8 @@ export default defineWorkload<SciencePayload, ScienceTask, ScienceResult>({
       const { tile, height, width } = decodeTile(partial, isSingle(payload));
       return `tile ${tile + 1} of ${tilesOf(sizesOf(payload))}: ${height} x ${width} entries`;
     }
+    if (payload.problem === "lu")
+      return `block ${decodeTile(partial, false).tile + 1} of a system of ${orderOf(payload)} equations`;
     const { run, ms } = decodeSolution(partial);
     const rate = systemOperations(orderOf(payload)) / (Math.max(ms, 0.01) * 1e6);
     return `system ${run + 1}: ${orderOf(payload)} equations at ${rate.toFixed(2)} GFLOPS`;

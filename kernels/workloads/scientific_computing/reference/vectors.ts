@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { grainsOf } from "../../../contract.ts";
 import { encodeSolution, encodeTile } from "../layout.ts";
-import { referenceSolution, referenceTile } from "../reference.ts";
+import { referenceBlock, referenceSolution, referenceTile } from "../reference.ts";
 import workload from "../workload.ts";
 
 const bytes = (numbers: number[]): string => Buffer.from(Float64Array.from(numbers).buffer).toString("base64");
@@ -49,6 +49,7 @@ const cases: { name: string; payload: unknown; grains?: number[] }[] = [
   { name: "one number", payload: { problem: "matmul", rows: 1, inner: 1, columns: 1 } },
   { name: "a system within a block", payload: { problem: "linpack", n: 17, runs: 3, seed: 5 } },
   { name: "a system of three blocks", payload: { problem: "linpack", n: 150, seed: 2 ** 33 } },
+  { name: "a block of a system that is solved together", payload: { problem: "lu", n: 66, seed: 9 }, grains: [1] },
   { name: "one equation", payload: { problem: "linpack", n: 1 } },
 ];
 
@@ -63,7 +64,9 @@ const written = cases.map(({ name, payload: raw, grains }) => {
       const partial =
         payload.problem === "matmul"
           ? encodeTile(referenceTile(payload, grain))
-          : encodeSolution(referenceSolution(payload, grain));
+          : payload.problem === "lu"
+            ? encodeTile(referenceBlock(payload, grain))
+            : encodeSolution(referenceSolution(payload, grain));
       return { grain, partialHex: Buffer.from(partial).toString("hex") };
     }),
   };
