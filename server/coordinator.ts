@@ -5,6 +5,7 @@
 
 import type { JobView, NetworkStatus, NodeView, WorkloadType } from "../protocol/rest.ts";
 import type { Blobs } from "./blobs/blobs.ts";
+import { sweepBlobs } from "./blobs/sweep.ts";
 import { plannedWorkloads } from "./catalog.ts";
 import { Credit, type CreditOptions } from "./ledger/credit.ts";
 import { gridReceipts } from "./ledger/grid-receipts.ts";
@@ -16,7 +17,7 @@ import { Acceptance, type Admission } from "./shell/acceptance.ts";
 import type { NodeSocket } from "./shell/connections.ts";
 import { Engine, type EngineOptions, type JobEnd } from "./shell/engine.ts";
 import { Feed } from "./shell/feed.ts";
-import { filesInUse } from "./shell/files.ts";
+import { blobsInUse, filesInUse } from "./shell/files.ts";
 import type { CoreLoop } from "./shell/loop.ts";
 import { Nodes } from "./shell/nodes.ts";
 import { orRefusal, type ReadableStore, readable } from "./shell/readable.ts";
@@ -25,16 +26,17 @@ import { statusOf, Throughput } from "./shell/status.ts";
 import { jobQuery } from "./shell/submissions.ts";
 import { workloadTypes } from "./shell/types.ts";
 import type { JobRecord, KeyRecord, RoundRecord, Write } from "./store/store.ts";
-import type {
-  Grid,
-  GridHealth,
-  JobOutput,
-  JobQuery,
-  KeyStore,
-  NumberedJobEvent,
-  SubmitRequest,
-  Submitted,
-  Unsubscribe,
+import {
+  type Grid,
+  GridError,
+  type GridHealth,
+  type JobOutput,
+  type JobQuery,
+  type KeyStore,
+  type NumberedJobEvent,
+  type SubmitRequest,
+  type Submitted,
+  type Unsubscribe,
 } from "./transport/grid.ts";
 import type { GridReceipts, GridVolunteers } from "./transport/ledger.ts";
 import { type UploadLimits, Uploads, uploadLimitsDefault } from "./uploads/uploads.ts";
@@ -119,7 +121,10 @@ export class Coordinator implements Grid {
       blobs: this.files,
       documents: (room) => options.store.documents(room),
       written: (writes) => this.#written(writes),
-      inUse: () => filesInUse(this.#engine.state),
+      inUse: () => {
+        const { state } = this.#engine;
+        return new Set([...filesInUse(state), ...blobsInUse(state, options.catalog)]);
+      },
       now: Date.now,
     });
     this.#acceptance = new Acceptance({
@@ -346,7 +351,17 @@ export class Coordinator implements Grid {
 
   async #sweep(): Promise<void> {
     if (this.#engine.broken !== null || this.#engine.stopping) return;
-    const swept = await this.uploads.sweep().catch(() => 0);
+    const { blobs, catalog, sealMs = sealMsDefault, uploads } = this.options;
+    // Of a job that is not sealed yet a round may have to be computed again.
+    const keepMs = Math.max(uploads?.keepMs ?? uploadLimitsDefault.keepMs, 2 * sealMs);
+    const sweeps = [
+      this.uploads.sweep(),
+      sweepBlobs(blobs, Date.now() - keepMs, blobsInUse(this.#engine.state, catalog)),
+    ];
+    const swept = (await Promise.allSettled(sweeps)).reduce(
+      (sum, each) => sum + (each.status === "fulfilled" ? each.value : 0),
+      0,
+    );
     if (swept > 0) this.options.log("files_swept", `${swept} files that nobody used for long were deleted.`);
   }
 
@@ -395,7 +410,14 @@ export class Coordinator implements Grid {
     if (record.outputBlob === null) return null;
     const { blobs, files = blobs } = this.options;
     const bytes = (await files.get(record.outputBlob)) ?? (await blobs.get(record.outputBlob));
-    return bytes ? JSON.parse(new TextDecoder().decode(bytes)) : null;
+    if (bytes) return JSON.parse(new TextDecoder().decode(bytes));
+    throw new GridError(
+      "result_gone",
+      "The result was kept as a file, and was deleted after nobody used it for long.",
+      {
+        remedy: "Submit the job again; --keep-files-days says how long files are kept.",
+      },
+    );
   }
 
   async #written(writes: readonly Write[]): Promise<void> {

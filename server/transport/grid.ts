@@ -41,6 +41,8 @@ export type GridErrorCode =
   | "receipt_too_large"
   /** An upload is larger than files may be. */
   | "upload_too_large"
+  /** The job's output was swept. */
+  | "result_gone"
   /** An upload has no bytes. */
   | "empty_upload"
   /** What was sent has another hash than was said. */

@@ -3,6 +3,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BlobError, type Blobs } from "../blobs/blobs.ts";
+import { sweepBlobs } from "../blobs/sweep.ts";
 import type { Write } from "../store/store.ts";
 import { GridError } from "../transport/grid.ts";
 import { type Partial, Partials } from "./partial.ts";
@@ -150,13 +151,8 @@ export class Uploads {
   async sweep(): Promise<number> {
     await this.#dropAbandoned();
     const before = this.ports.now() - this.ports.keepMs;
-    const inUse = this.ports.inUse();
-    let swept = 0;
-    for await (const { sha256, atMs } of this.ports.blobs.list()) {
-      if (atMs >= before || inUse.has(sha256)) continue;
-      if (this.#owners.has(sha256)) await this.#record(sha256, []);
-      if (await this.ports.blobs.delete(sha256)) swept++;
-    }
+    const swept = await sweepBlobs(this.ports.blobs, before, this.ports.inUse());
+    for (const blob of this.#owners.keys()) if (!(await this.ports.blobs.has(blob))) await this.#record(blob, []);
     return swept;
   }
 

@@ -33,6 +33,7 @@ export const problemTable = {
   upload_conflict: [409, "The upload is not where the request believes"],
   receipt_too_large: [409, "The receipt would be too large"],
   too_many_keys: [409, "There are too many keys"],
+  result_gone: [410, "The result was deleted"],
   range_not_satisfiable: [416, "There are no such bytes"],
   body_too_large: [413, "The body is too large"],
   upload_too_large: [413, "The file is too large"],
