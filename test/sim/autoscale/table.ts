@@ -1,7 +1,7 @@
 /**
- * The autoscaler beside what people use today, on made traces of half a day: what each costs and how long jobs wait.
+ * The autoscaler beside what people use today, on made traces of a working day: what each costs and how long jobs wait.
  *
- *   npm run sim -- --scenario autoscale [--trace diurnal] [--hours 12] [--seed 1] [--json]
+ *   npm run sim -- --scenario autoscale [--trace diurnal] [--hours 8] [--seed 1] [--json]
  */
 import { parseArgs } from "node:util";
 import { type Machines, runRule, type Score } from "./fleet.ts";
@@ -11,7 +11,7 @@ import { type Arrival, hourS, traces } from "./traces.ts";
 
 export const machines: Machines = { cores: 2, bootS: 90, dollarsPerHour: 0.0416, max: 100 };
 /** The default, and what one may set it to. */
-const drains = [300, 600];
+const drains = [300, 150, 600, 1_200, 2_400];
 
 /** Nothing more comes, and what is queued is done. */
 const afterS = hourS;
@@ -85,7 +85,7 @@ export async function main(args: string[]): Promise<void> {
     args,
     options: {
       trace: { type: "string" },
-      hours: { type: "string", default: "12" },
+      hours: { type: "string", default: "8" },
       seed: { type: "string", default: "1" },
       json: { type: "boolean", default: false },
     },
