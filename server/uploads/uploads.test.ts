@@ -18,7 +18,7 @@ function world() {
   const blobs = new MemoryBlobs();
   const documents = new Map<string, string>();
   const inUse = new Set<string>();
-  const clock = { now: Date.now() };
+  const clock = { now: Date.now(), free: 2 ** 40 };
   const open = async (): Promise<Uploads> => {
     const uploads = new Uploads({
       ...{ bytesMax: 1_000, keepMs: 10_000, blobs, folder },
@@ -31,6 +31,7 @@ function world() {
         }
       },
       inUse: () => inUse,
+      freeBytes: async () => clock.free,
       now: () => clock.now,
     });
     await uploads.load();
@@ -87,4 +88,14 @@ test("what nobody used for long is swept, and nothing else", async () => {
   clock.now += 25 * 3_600_000;
   await uploads.sweep();
   expect(uploads.find(id, "ada")).toBeNull();
+});
+
+test("a disk that is nearly full takes no uploads: the record comes first", async () => {
+  const { open, clock } = world();
+  const uploads = await open();
+  clock.free = 2 ** 31 + 5;
+  await expect(uploads.begin("ada", 6, null)).rejects.toMatchObject({ code: "storage_unavailable" });
+  await expect(uploads.begin("ada", 5, null)).resolves.toMatchObject({ bytes: 5 });
+  clock.free = 2 ** 31 - 1;
+  await expect(uploads.put("ada", bytes(1), null)).rejects.toMatchObject({ code: "storage_unavailable" });
 });

@@ -1,5 +1,6 @@
 /** Researchers' own files: taken in whole or in parts, owned by who sent them, and deleted when nobody needed them for long. */
 import { mkdtempSync } from "node:fs";
+import { statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BlobError, type Blobs } from "../blobs/blobs.ts";
@@ -25,6 +26,8 @@ export interface UploadPorts extends UploadLimits {
   written(writes: readonly Write[]): Promise<void>;
   /** Blobs that open jobs read. */
   inUse(): ReadonlySet<string>;
+  /** Of the disk; the folder's own where it is left out. */
+  freeBytes?(): Promise<number>;
   now(): number;
 }
 
@@ -36,10 +39,13 @@ export interface Uploaded {
 const room = "uploads";
 const underWayMax = 256;
 const underWayOfOwnerMax = 16;
+/** Uploads leave the record this much of the disk. */
+const freeBytesMin = 2 ** 31;
 /** Of an upload that nobody goes on with. */
 const abandonedMs = 24 * 3_600_000;
 
 export class Uploads {
+  readonly #folder: string;
   readonly #partials: Partials;
   /** By blob. */
   readonly #owners = new Map<string, Set<string>>();
@@ -47,7 +53,8 @@ export class Uploads {
   readonly #busy = new Set<string>();
 
   constructor(private readonly ports: UploadPorts) {
-    this.#partials = new Partials(ports.folder ?? mkdtempSync(join(tmpdir(), "queztl-uploads-")));
+    this.#folder = ports.folder ?? mkdtempSync(join(tmpdir(), "queztl-uploads-"));
+    this.#partials = new Partials(this.#folder);
   }
 
   get bytesMax(): number {
@@ -68,6 +75,7 @@ export class Uploads {
 
   /** A whole file. Throws GridError, and what `source` throws. */
   async put(owner: string, source: AsyncIterable<Uint8Array>, sha256: string | null): Promise<Uploaded> {
+    await this.#assertRoom(0);
     const expected = { bytesMax: this.ports.bytesMax, ...(sha256 === null ? {} : { sha256 }) };
     try {
       const stat = await this.ports.blobs.putStream(notEmpty(source), expected);
@@ -81,6 +89,7 @@ export class Uploads {
   /** Begins an upload in parts. Throws GridError. */
   async begin(owner: string, bytes: number, sha256: string | null): Promise<Partial> {
     if (bytes > this.ports.bytesMax) throw tooLarge(this.ports.bytesMax);
+    await this.#assertRoom(bytes);
     await this.#dropAbandoned();
     const open = this.#partials.list();
     const own = open.filter((partial) => partial.owner === owner).length;
@@ -156,6 +165,15 @@ export class Uploads {
     return swept;
   }
 
+  async #assertRoom(bytes: number): Promise<void> {
+    const free = await (this.ports.freeBytes?.() ?? freeBytesOf(this.#folder));
+    if (free - bytes >= freeBytesMin) return;
+    throw new GridError("storage_unavailable", `Only ${Math.floor(free / 2 ** 20)} MiB of the disk are free.`, {
+      remedy: "Ask the operator for room, or send a smaller file.",
+      retryAfterSeconds: 60,
+    });
+  }
+
   async #dropAbandoned(): Promise<void> {
     const before = this.ports.now() - abandonedMs;
     for (const { id, touchedMs } of this.#partials.list()) {
@@ -185,6 +203,13 @@ async function* notEmpty(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8
   if (bytes === 0)
     throw new GridError("empty_upload", "The file is empty.", { field: "body", remedy: "Send its bytes." });
 }
+
+/** Without end where the system does not tell. */
+const freeBytesOf = (folder: string): Promise<number> =>
+  statfs(folder).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => Number.POSITIVE_INFINITY,
+  );
 
 const tooLarge = (bytesMax: number): GridError =>
   new GridError("upload_too_large", `A file may have ${bytesMax} bytes.`, {
