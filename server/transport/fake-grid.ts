@@ -49,6 +49,7 @@ export class FakeGrid implements Grid {
     documents: async () => [],
     written: async () => {},
     inUse: () => new Set(),
+    freeBytes: async () => 2 ** 40,
     now: Date.now,
   });
   readonly blobs = new MemoryBlobs();

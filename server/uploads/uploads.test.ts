@@ -93,9 +93,9 @@ test("what nobody used for long is swept, and nothing else", async () => {
 test("a disk that is nearly full takes no uploads: the record comes first", async () => {
   const { open, clock } = world();
   const uploads = await open();
-  clock.free = 2 ** 31 + 5;
+  clock.free = 2 ** 29 + 5;
   await expect(uploads.begin("ada", 6, null)).rejects.toMatchObject({ code: "storage_unavailable" });
   await expect(uploads.begin("ada", 5, null)).resolves.toMatchObject({ bytes: 5 });
-  clock.free = 2 ** 31 - 1;
+  clock.free = 2 ** 29 - 1;
   await expect(uploads.put("ada", bytes(1), null)).rejects.toMatchObject({ code: "storage_unavailable" });
 });

@@ -40,7 +40,7 @@ const room = "uploads";
 const underWayMax = 256;
 const underWayOfOwnerMax = 16;
 /** Uploads leave the record this much of the disk. */
-const freeBytesMin = 2 ** 31;
+const freeBytesMin = 2 ** 29;
 /** Of an upload that nobody goes on with. */
 const abandonedMs = 24 * 3_600_000;
 
