@@ -80,8 +80,16 @@ export async function startRawChromium({ gpu = false } = {}): Promise<RawChromiu
     const tab: RawTab = {
       evaluate: async <T>(expression: string) => {
         const params = { expression, returnByValue: true, awaitPromise: true };
-        const { result } = await send<{ result: { value: T } }>("Runtime.evaluate", params, sessionId);
-        return result.value;
+        for (let more = 50; ; more--) {
+          try {
+            const { result } = await send<{ result: { value: T } }>("Runtime.evaluate", params, sessionId);
+            return result.value;
+          } catch (error) {
+            // Between one page and the next there is none: nothing was evaluated.
+            if (more === 0 || !(error as Error).message.includes("Cannot find default execution context")) throw error;
+            await new Promise((resolve) => setTimeout(resolve, 100));
+          }
+        }
       },
       activate: () => send("Target.activateTarget", { targetId }),
       lifecycle: (state) => send("Page.setWebLifecycleState", { state }, sessionId),
@@ -90,7 +98,9 @@ export async function startRawChromium({ gpu = false } = {}): Promise<RawChromiu
     };
     // While it loads there is nothing to evaluate in.
     const loaded = (): Promise<boolean> =>
-      tab.evaluate<string>("document.readyState").then((state) => state === "complete");
+      tab
+        .evaluate<string>("location.href === 'about:blank' ? '' : document.readyState")
+        .then((state) => state === "complete" || address === "about:blank");
     await until(() => loaded().catch(() => false), startMsMax);
     return tab;
   };

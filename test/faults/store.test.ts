@@ -46,7 +46,8 @@ describe.skipIf("reason" in shim)("the SQLite store over a faulty disk", () => {
     const acknowledged: number[] = [];
     let next = 0;
     let taken = 0;
-    for (let cut = 0; cut < 20; cut++) {
+    // More where none of them came amid a commit, which is chance.
+    for (let cut = 0; cut < 20 || (taken === 0 && cut < 100); cut++) {
       const process = start("FULL", next);
       // Some cuts come while the store is being opened, most amid commits.
       if (cut % 5 !== 4) await process.until(() => acknowledgedBy(process).length > 0);
