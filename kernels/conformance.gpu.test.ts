@@ -4,7 +4,8 @@
  * ones do not, so fused and reassociated readings of the shaders run as if they were other GPUs.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Case, loadSubjects, readKernel, runOf, type Subject, type Variant } from "./conformance/cases.ts";
+import { type Case, loadSubjects, readKernel, runOf, type Subject } from "./conformance/cases.ts";
+import type { Variant } from "./conformance/foreign.ts";
 import type { GpuOutcome, GpuReport } from "./conformance/gpu-requests.ts";
 import { chromiumPlace, dawnPlace, type GpuPlace } from "./conformance/places.ts";
 import { grainsOf } from "./contract.ts";

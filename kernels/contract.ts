@@ -214,15 +214,12 @@ export interface FileReader {
 }
 
 /** A file that a job makes beside its result, kept as a blob. */
-export interface OutputFile {
+export type OutputFile = {
   /** As "product.npy": letters, digits, dots, dashes and underscores. */
   name: string;
   /** As "image/png". */
   mediaType: string;
-  bytes?: Uint8Array;
-  /** In place of bytes: what the coordinator keeps already. */
-  kept?: { sha256: string; bytes: number };
-}
+} & ({ bytes: Uint8Array } | /** What the coordinator keeps already. */ { kept: { sha256: string; bytes: number } });
 
 export interface Host<Payload = unknown, Partial = unknown, Output = unknown> {
   decode(payload: Payload, partial: Uint8Array): Partial;

@@ -5,14 +5,9 @@ import { grainTasks, type Host, type Workload } from "../contract.ts";
 import { loadManifest, readKernelFile } from "../manifest.ts";
 import type { GrainRun } from "../run/grains.ts";
 import { workloads } from "../workloads.ts";
+import type { Variant } from "./foreign.ts";
 
 const manifest = loadManifest();
-
-export interface Variant {
-  name: string;
-  transform(source: string): string;
-  mayDiffer(payload: unknown): boolean;
-}
 
 export interface Subject {
   workload: Workload;

@@ -233,37 +233,28 @@ export class JudgeRoom {
     if (!this.host.files) return { ...finished, output: JSON.stringify(output), files: [] };
     return (async () => {
       const made = (await this.host.files?.(payload, merged)) ?? [];
-      const files = kept(made);
-      const listed = made.map((file) => listedFile(job, file, files.get(file)));
-      return {
-        ...finished,
-        output: JSON.stringify({ ...(output as object), files: listed }),
-        files: [...files.values()],
-      };
+      const files = made.map((file) => ("bytes" in file ? { file, keep: hashed(file.bytes) } : { file, keep: null }));
+      const keep = files.flatMap((each) => each.keep ?? []);
+      assertFitting(made.length, keep);
+      const listed = files.map((each) => listedFile(job, each.file, each.keep));
+      return { ...finished, output: JSON.stringify({ ...(output as object), files: listed }), files: keep };
     })();
   }
 }
 
-/** What is to be kept of the files. Throws RangeError for more than may be. */
-function kept(files: readonly OutputFile[]): Map<OutputFile, KeptFile> {
-  const bytes = files.reduce((sum, file) => sum + (file.bytes?.length ?? 0), 0);
-  if (bytes > fileBytesMax || files.length > filesMax) {
-    throw new RangeError(`${files.length} files of ${bytes} bytes; at most ${filesMax} of ${fileBytesMax}`);
-  }
-  return new Map(
-    files.flatMap((file) =>
-      file.bytes
-        ? [[file, { bytes: file.bytes, sha256: createHash("sha256").update(file.bytes).digest("hex") }] as const]
-        : [],
-    ),
-  );
+const hashed = (bytes: Uint8Array): KeptFile => ({ bytes, sha256: createHash("sha256").update(bytes).digest("hex") });
+
+/** Throws RangeError for more than may be kept. */
+function assertFitting(count: number, files: readonly KeptFile[]): void {
+  const bytes = files.reduce((sum, file) => sum + file.bytes.length, 0);
+  if (bytes <= fileBytesMax && count <= filesMax) return;
+  throw new RangeError(`${count} files of ${bytes} bytes; at most ${filesMax} of ${fileBytesMax}`);
 }
 
 /** How a result names a file. */
-function listedFile(job: string, { name, mediaType, kept: known }: OutputFile, made: KeptFile | undefined) {
-  const { sha256, bytes } = made
-    ? { sha256: made.sha256, bytes: made.bytes.length }
-    : (known ?? { sha256: "", bytes: 0 });
+function listedFile(job: string, file: OutputFile, made: KeptFile | null) {
+  const { name, mediaType } = file;
+  const [sha256, bytes] = "kept" in file ? [file.kept.sha256, file.kept.bytes] : [made?.sha256, made?.bytes.length];
   return { name, media_type: mediaType, bytes, sha256, url: `/api/v1.2/workload/${job}/files/${name}` };
 }
 

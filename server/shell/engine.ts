@@ -368,13 +368,16 @@ export class Engine {
     else this.#judge.request(request, open);
   }
 
-  /** The next round may build on what this one was handed. A newer attempt may have been asked for meanwhile. */
+  /** The next round may build on what this one was handed. */
   async #finishWith(request: Extract<JudgeRequest, { type: "finish" }>, blob: string): Promise<void> {
     const { loop } = this;
     try {
       const input = await this.options.blobs.get(blob);
       if (!input) throw new Error(`blob ${blob} is gone`);
-      if (!loop.isDead) this.#judge.request({ ...request, input }, () => this.#judgeOpen(request.job));
+      const job = this.state.jobs.get(request.job);
+      // Taken back meanwhile: the core asks again, and the judge must not be asked for a round that is over.
+      if (loop.isDead || job?.round !== request.round || job.attempt !== request.attempt) return;
+      this.#judge.request({ ...request, input }, () => this.#judgeOpen(request.job));
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       if (!loop.isDead)

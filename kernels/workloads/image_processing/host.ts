@@ -92,7 +92,8 @@ export default defineHost<ImagePayload, Part, ImageResult>({
 
 const outputOf = (payload: ImagePayload): Size => (programOf(payload).rounds.at(-1) as { output: Size }).output;
 
-function assembled(payload: ImagePayload, tiles: readonly Tile[]): Uint8Array {
+/** The picture that the last round's tiles make, Canny's edges followed. */
+export function assembled(payload: ImagePayload, tiles: readonly Tile[]): Uint8Array {
   const { width, height, channels } = outputOf(payload);
   const { stages, rounds } = programOf(payload);
   const { edge } = cutOf(payload);

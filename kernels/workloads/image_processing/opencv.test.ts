@@ -2,7 +2,6 @@
 import { createRequire } from "node:module";
 import sharp from "sharp";
 import { beforeAll, describe, expect, it } from "vitest";
-import { follow } from "./hysteresis.ts";
 import { rotation } from "./matrix.ts";
 import type { Operation } from "./payload.ts";
 import { draw } from "./picture.ts";
@@ -298,12 +297,8 @@ const cases: Case[] = [
   },
 ];
 
-/** A pipeline's pixels, with Canny's edges followed. */
-async function made(operations: Operation[], from: Picture, tile: 16 | 32 | 64 | 128, simd = true): Promise<Picture> {
-  const result = await process(payloadOf(from, operations, tile), from, simd);
-  if (operations.at(-1)?.op === "canny") follow(result.pixels, result.width, result.height);
-  return result;
-}
+const made = (operations: Operation[], from: Picture, tile: 16 | 32 | 64 | 128, simd = true): Promise<Picture> =>
+  process(payloadOf(from, operations, tile), from, simd);
 
 describe("against OpenCV", () => {
   it.each(cases)("$name", async ({ operations, grey = false, make, least }) => {

@@ -1,11 +1,5 @@
 /** The generated picture of `picture.as.ts`, for previews and tests. */
-function mix(x: number): number {
-  x ^= x >>> 16;
-  x = Math.imul(x, 0x21f0aaad);
-  x ^= x >>> 15;
-  x = Math.imul(x, 0xd35a2d97);
-  return x ^ (x >>> 15);
-}
+import { mix } from "../../mix.ts";
 
 /** One sample, 0 to 255. */
 export function pixelAt(x: number, y: number, channel: number, seed: number, width: number, height: number): number {

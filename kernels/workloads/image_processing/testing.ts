@@ -4,11 +4,9 @@ import { fileURLToPath } from "node:url";
 import { grainsOf } from "../../contract.ts";
 import { itemsOf } from "../../ordered.ts";
 import { WasmRunner } from "../../run/wasm.ts";
-import host from "./host.ts";
-import type { Tile } from "./layout.ts";
+import host, { assembled } from "./host.ts";
 import type { ImagePayload, Operation } from "./payload.ts";
 import { programOf } from "./program.ts";
-import { cutOf, tileRegion } from "./regions.ts";
 import workload from "./workload.ts";
 
 const built = fileURLToPath(new URL("../../../dist/kernels/", import.meta.url));
@@ -29,7 +27,7 @@ export function payloadOf(picture: Picture, operations: Operation[], tile?: 16 |
   return workload.payload.parse({ image, operations, admitted, ...(tile ? { tile } : {}) });
 }
 
-/** The pixels before encoding, and before hysteresis. */
+/** The pixels before encoding. */
 export async function process(payload: ImagePayload, picture: Picture | null, simd = true): Promise<Picture> {
   const runner = new WasmRunner(load, { simd });
   const files = { read: async (_: string, lo: number, hi: number) => (picture as Picture).pixels.subarray(lo, hi) };
@@ -51,21 +49,12 @@ export async function process(payload: ImagePayload, picture: Picture | null, si
     }
     if (!merged) throw new Error("there are no tiles");
     const next = host.next?.(payload, number, merged, round.input) ?? null;
-    if (!next) return assembled(payload, number, "pixels" in merged ? itemsOf(merged.pixels) : []);
+    if (!next) {
+      const { output } = programOf(payload).rounds[number] as {
+        output: { width: number; height: number; channels: number };
+      };
+      return { ...output, pixels: assembled(payload, "pixels" in merged ? itemsOf(merged.pixels) : []) };
+    }
     round = next;
   }
-}
-
-function assembled(payload: ImagePayload, round: number, tiles: readonly Tile[]): Picture {
-  const size = (programOf(payload).rounds.at(-1) as { output: { width: number; height: number; channels: number } })
-    .output;
-  const { width, height, channels } = size;
-  const pixels = new Uint8Array(width * height * channels);
-  for (const { tile, width: columns, height: rows, data } of tiles) {
-    const { x0, y0 } = tileRegion(payload, round, cutOf(payload).edge, tile);
-    for (let y = 0; y < rows; y++)
-      for (let x = 0; x < columns * channels; x++)
-        pixels[((y0 + y) * width + x0) * channels + x] = data[y * columns * channels + x] as number;
-  }
-  return { ...size, pixels };
 }

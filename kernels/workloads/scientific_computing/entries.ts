@@ -1,15 +1,9 @@
 /** The random matrices as `kernels/assembly/entries.ts` defines them, for whoever checks results. */
+import { mix } from "../../mix.ts";
+
 export const MATRIX_A = 0;
 export const MATRIX_B = 0x9e3779b9;
 const COLUMNS = 0x7f4a7c15;
-
-function mix(x: number): number {
-  x ^= x >>> 16;
-  x = Math.imul(x, 0x21f0aaad);
-  x ^= x >>> 15;
-  x = Math.imul(x, 0xd35a2d97);
-  return x ^ (x >>> 15);
-}
 
 /** Of rows first..first+count. */
 export function rowKeys(matrix: number, seed: number, first: number, count: number): Int32Array {

@@ -60,7 +60,7 @@ describe("a product", () => {
       operations: 16,
     });
     const [file] = (await host.files?.(payload, merged)) ?? [];
-    const bytes = file?.bytes as Uint8Array;
+    const { bytes } = file as { bytes: Uint8Array };
     const header = new TextDecoder("latin1").decode(bytes.subarray(0, 128));
     expect(header.slice(1, 6)).toBe("NUMPY");
     expect(header).toContain("{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2), }");
@@ -71,7 +71,7 @@ describe("a product", () => {
   it("has each tile where it belongs, over several groups of strips", async () => {
     const payload = parse({ problem: "matmul", rows: 130, inner: 3, columns: 1100, precision: "f32" }) as MatmulPayload;
     const [file] = (await host.files?.(payload, mergedOf(payload))) ?? [];
-    const bytes = file?.bytes as Uint8Array;
+    const { bytes } = file as { bytes: Uint8Array };
     const product = new Float32Array(bytes.slice(bytes.length - 130 * 1100 * 4).buffer);
     const one = { ...payload, rows: 130, columns: 1100 };
     for (const [row, column, tile] of [

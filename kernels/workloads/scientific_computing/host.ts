@@ -63,6 +63,8 @@ type Item = Tile | Solved;
 
 /** Of a product that is printed with the result. */
 const shownMax = 1_024;
+/** Looked at while a job goes on. */
+const previewRuns = 256;
 /** Of a solution. */
 const beginsMax = 8;
 
@@ -112,11 +114,15 @@ export default defineHost<SciencePayload, Ordered<Item>, ScienceResult>({
       ? { tiles_done: all.count, of: tilesOf(sizesOf(payload)) }
       : payload.problem === "lu"
         ? { blocks_done: all.count, rounds: roundsOf(payload) }
-        : { runs_done: all.count, of: payload.runs ?? 1, gflops: gflopsOf(payload, itemsOf(all) as Solved[]).median },
+        : {
+            runs_done: all.count,
+            of: payload.runs ?? 1,
+            gflops: gflopsOf(payload, itemsOf(all, previewRuns) as Solved[]).median,
+          },
 
   finish: (payload, all, input) =>
     payload.problem === "matmul"
-      ? matmulResult(payload, itemsOf(all) as Tile[])
+      ? matmulResult(payload, all)
       : payload.problem === "lu"
         ? luResult(payload, itemsOf(all) as Tile[], input ?? null)
         : linpackResult(payload, itemsOf(all) as Solved[]),
@@ -124,7 +130,7 @@ export default defineHost<SciencePayload, Ordered<Item>, ScienceResult>({
   files(payload, all) {
     if (payload.problem !== "matmul") return [];
     const { rows, columns } = sizesOf(payload);
-    const bytes = npyOf(rows, columns, productOf(payload, itemsOf(all) as Tile[]));
+    const bytes = npyOf(rows, columns, productOf(payload, all));
     return [{ name: "product.npy", mediaType: "application/octet-stream", bytes }];
   },
 });
@@ -135,7 +141,19 @@ function solvedOf(payload: LinpackPayload, { run, ms, x }: Solution): Solved {
   return { run, ms, residual: residualOf(payload, run, x), begins: [...x.subarray(0, beginsMax)] };
 }
 
-function productOf(payload: MatmulPayload, tiles: readonly Tile[]): Float64Array | Float32Array {
+/** Both the result and the file are made of it. */
+const products = new WeakMap<Ordered<Item>, Float64Array | Float32Array>();
+
+function productOf(payload: MatmulPayload, all: Ordered<Item>): Float64Array | Float32Array {
+  let product = products.get(all);
+  if (!product) {
+    product = assembled(payload, itemsOf(all) as Tile[]);
+    products.set(all, product);
+  }
+  return product;
+}
+
+function assembled(payload: MatmulPayload, tiles: readonly Tile[]): Float64Array | Float32Array {
   const sizes = sizesOf(payload);
   const entries = sizes.rows * sizes.columns;
   const product = isSingle(payload) ? new Float32Array(entries) : new Float64Array(entries);
@@ -148,9 +166,9 @@ function productOf(payload: MatmulPayload, tiles: readonly Tile[]): Float64Array
   return product;
 }
 
-function matmulResult(payload: MatmulPayload, tiles: readonly Tile[]): MatmulResult {
+function matmulResult(payload: MatmulPayload, all: Ordered<Item>): MatmulResult {
   const { rows, inner, columns } = sizesOf(payload);
-  const product = productOf(payload, tiles);
+  const product = productOf(payload, all);
   let squares = 0;
   for (const value of product) squares += value * value;
   const row = (at: number): number[] => [...product.subarray(at * columns, (at + 1) * columns)];

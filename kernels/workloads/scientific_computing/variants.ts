@@ -1,30 +1,5 @@
 /** Foreign GPUs, made from the shader's text: one fuses products and sums, the other sums in another order. */
-interface Variant {
-  name: string;
-  transform(source: string): string;
-  mayDiffer(payload: unknown): boolean;
-}
-
-function replace(source: string, text: string, by: string): string {
-  if (source.split(text).length !== 2) throw new Error(`the shader must have this text once: ${text}`);
-  return source.replace(text, () => by);
-}
-
-/** a * b + c rounded once, by exact error terms (Dekker, 1971; Knuth's two-sum). */
-const FUSED = `
-  let wide = 4097.0;
-  let ca = wide * a;
-  let ah = ca - (ca - a);
-  let al = a - ah;
-  let cb = wide * b;
-  let bh = cb - (cb - b);
-  let bl = b - bh;
-  let product = a * b;
-  let lost = ((ah * bh - product) + ah * bl + al * bh) + al * bl;
-  let total = product + c;
-  let back = total - product;
-  let slip = (product - (total - back)) + (c - back);
-  return total + (lost + slip);`;
+import { FUSED, replace, type Variant } from "../../conformance/foreign.ts";
 
 /** Sums of few products may come out alike. */
 const mayDiffer = (payload: unknown): boolean => ((payload as { inner?: number }).inner ?? 0) > 16;

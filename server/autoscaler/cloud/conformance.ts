@@ -21,8 +21,6 @@ export interface OpenedProvider {
 }
 
 export interface ConformanceOptions {
-  /** Tests that the counterpart cannot exercise, with the reason. */
-  skip?: readonly { test: string; reason: string }[];
   timeoutMs?: number;
 }
 
@@ -36,9 +34,7 @@ export function providerConformance(
 ): void {
   const timeout = options.timeoutMs ?? 15_000;
   const test = (title: string, run: () => Promise<void>): void => {
-    const skipped = options.skip?.find((each) => each.test === title);
-    if (skipped) it.skip(`${title} (${skipped.reason})`, run);
-    else it(title, run, timeout);
+    it(title, run, timeout);
   };
 
   describe(`${name} provider`, () => {

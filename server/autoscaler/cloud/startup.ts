@@ -4,6 +4,7 @@
  * worker from the coordinator, and hands leases back when the cloud says that it takes the machine away.
  */
 import type { Boot } from "./provider.ts";
+import { quoted } from "./quoted.ts";
 
 /** How a machine asks its cloud who it is and whether it is being taken back. Shell commands. */
 export interface Metadata {
@@ -29,9 +30,6 @@ metadata() {
 
 /** Node that is fetched where the image has none: its own checksum file is checked. */
 const nodeVersion = "v22.20.0";
-
-/** Single quotes for a shell. */
-const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 export function startupScript(boot: Boot, { id, interrupted }: Metadata = ec2Metadata): string {
   const minutes = Math.ceil(boot.lifetimeMs / 60_000);

@@ -63,6 +63,3 @@ function failure(host: string, code: number | null, said: string): CloudError {
     return new CloudError("unauthorized", `${host}: ${said}`);
   return new CloudError("unavailable", `${host} cannot be reached: ${said}`);
 }
-
-/** Single quotes for a shell. */
-export const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;

@@ -12,7 +12,8 @@ import {
   offeringId,
   type TerminateReply,
 } from "../provider.ts";
-import { quoted, type Remote, Ssh } from "./remote.ts";
+import { quoted } from "../quoted.ts";
+import { type Remote, Ssh } from "./remote.ts";
 
 export interface SshOptions {
   /** As ssh takes them: `user@host`, or a name of its configuration. */
