@@ -67,6 +67,12 @@ describe("EC2", () => {
     expect(cloud.calls).toHaveLength(calls);
   });
 
+  it("offers on demand only where the list knows the price", async () => {
+    const tokyo = new AwsProvider({ ...options(cloud.url), regions: ["ap-northeast-1"] });
+    expect(new Set((await tokyo.offerings()).map(({ market }) => market))).toEqual(new Set(["spot"]));
+    await tokyo.close();
+  });
+
   it("knows a GPU machine by its card", async () => {
     const gpu = new AwsProvider({ ...options(cloud.url), types: ["g4dn.xlarge"] });
     expect((await gpu.offerings())[0]?.gpu).toEqual({ name: "NVIDIA T4", count: 1, memoryBytes: 2 ** 34 });

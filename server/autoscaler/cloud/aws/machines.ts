@@ -16,6 +16,7 @@ const bootMs = 90_000;
 /** EC2's Spot Instance Advisor publishes bands for a month: its middle one, 5 to 10% a month, until own experience says more. */
 const interruptionsPerHour = 0.075 / 730;
 const pagesMax = 20;
+const listedRegion = "us-east-1";
 
 interface Machine {
   type: string;
@@ -104,8 +105,9 @@ export class Machines {
     return [...newest.values()];
   }
 
-  /** EC2 chooses the zone. Prices are the table's: only Virginia's are known there. */
+  /** EC2 chooses the zone. Prices are the table's, which has Virginia's: elsewhere a budget would be held against a wrong one. */
   #onDemand(machine: Machine): Offering[] {
+    if (this.region !== listedRegion) return [];
     const listed = listedPrices.find(({ type, market }) => type === machine.type && market === "on_demand");
     if (!listed) return [];
     const { dollarsPerHour, source, asOf } = listed;
