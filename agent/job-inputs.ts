@@ -14,7 +14,11 @@ const keptMax = 32;
 export class JobInputs {
   readonly #kept = new Map<string, Promise<Inputs>>();
 
-  constructor(private readonly blobs: BlobPort) {}
+  /** `token`: of the present session. */
+  constructor(
+    private readonly blobs: BlobPort,
+    private readonly token: () => string | null,
+  ) {}
 
   /** Rejects with ComputeError: `kernel_mismatch` or `payload_unavailable`. */
   of(job: JobDescription): Promise<Inputs> {
@@ -36,8 +40,8 @@ export class JobInputs {
       const payload =
         "inline" in job.payload
           ? job.payload.inline
-          : JSON.parse(new TextDecoder().decode(await this.blobs.blob(job.payload.blob)));
-      return { payload, input: job.input === null ? null : await this.blobs.blob(job.input) };
+          : JSON.parse(new TextDecoder().decode(await this.blobs.blob(job.payload.blob, this.token())));
+      return { payload, input: job.input === null ? null : await this.blobs.blob(job.input, this.token()) };
     } catch (error) {
       throw new ComputeError("payload_unavailable", error instanceof Error ? error.message : String(error));
     }

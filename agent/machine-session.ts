@@ -99,6 +99,7 @@ export function onWelcome(
   state.own = message.own;
   state.heartbeatMs = message.heartbeatMs;
   state.flushMs = message.flushMs;
+  state.checkpointMs = message.checkpointMs ?? null;
   state.sign = message.sign;
   state.heartbeatAtMs = now + message.heartbeatMs;
   resend(state, out);

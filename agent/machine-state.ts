@@ -68,6 +68,8 @@ export interface AgentState {
   own: boolean;
   heartbeatMs: number;
   flushMs: number;
+  /** How often long grains are saved; null: never. */
+  checkpointMs: number | null;
   sign: boolean;
   attempts: number;
   reconnectAtMs: number;
@@ -131,6 +133,8 @@ export type AgentEvent =
       message: string;
     }
   | { type: "fraction"; lease: string; fraction: number }
+  /** Where a long grain stands. */
+  | { type: "saved"; lease: string; grain: number; bytes: Uint8Array }
   | { type: "preferences"; preferences: Preferences }
   | { type: "capabilities"; capabilities: Capabilities; reason: string }
   | { type: "calibrated"; speeds: Extract<NodeMessage, { type: "calibration" }>["speeds"] }

@@ -133,6 +133,15 @@ export function onComputed(
   fillSlots(state, out);
 }
 
+/** Told at once: what is not told is lost with the node. */
+export function onSaved(state: AgentState, event: Extract<AgentEvent, { type: "saved" }>, out: AgentEffect[]): void {
+  const lease = state.leases.get(event.lease);
+  const { grain, bytes } = event;
+  if (!lease || !canSend(state) || grain < computedTo(lease) || grain >= lease.message.hi) return;
+  if (bytes.length > limits.checkpointBytesMax) return;
+  out.push({ type: "send", messages: [{ type: "checkpoint", lease: event.lease, grain, bytes }] });
+}
+
 /** What a backend must not answer, whatever the kernel did. */
 function faultOf(event: Extract<AgentEvent, { type: "computed" }>, lease: AgentLease): string | null {
   const { length } = event.partials;

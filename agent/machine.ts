@@ -18,6 +18,7 @@ import {
   onFailed,
   onLease,
   onResultUnsigned,
+  onSaved,
   resizeSlots,
 } from "./machine-work.ts";
 
@@ -44,6 +45,7 @@ export function createAgent(seed: AgentSeed): AgentState {
     own: false,
     heartbeatMs: 5_000,
     flushMs: 5_000,
+    checkpointMs: null,
     sign: true,
     attempts: 0,
     reconnectAtMs: 0,
@@ -122,6 +124,9 @@ function take(state: AgentState, event: AgentEvent, now: number, out: AgentEffec
       if (lease) lease.fraction = event.fraction;
       return;
     }
+    case "saved":
+      onSaved(state, event, out);
+      return;
     case "preferences":
       state.preferences = event.preferences;
       reoffer(state, "preferences", now, out);

@@ -12,9 +12,21 @@ export interface GrainsRequest {
   /** The slice's own inputs, or null, and the first task that they belong to. */
   inputs: Uint8Array | null;
   inputsFirstTask: number;
+  /** What was saved of grain `lo`, which goes on from there; null where it begins anew. */
+  checkpoint: Uint8Array | null;
+  /** How often a grain that takes long is to be saved; null: never. */
+  checkpointMs: number | null;
   lo: number;
   hi: number;
   backend: Backend;
+}
+
+/** Heard while grains are computed. */
+export interface ComputeListener {
+  /** Share of the grain at hand that is done. */
+  fraction(fraction: number): void;
+  /** Where a long grain stands. */
+  saved(grain: number, bytes: Uint8Array): void;
 }
 
 export interface GrainsAnswer {
@@ -40,12 +52,7 @@ export class ComputeError extends Error {
 /** Computes grains, one request at a time for each slot of a backend. */
 export interface ComputePort {
   /** Rejects with ComputeError, or with an error named AbortError within a second of an abort. */
-  run(
-    slot: number,
-    request: GrainsRequest,
-    signal: AbortSignal,
-    onFraction: (fraction: number) => void,
-  ): Promise<GrainsAnswer>;
+  run(slot: number, request: GrainsRequest, signal: AbortSignal, on: ComputeListener): Promise<GrainsAnswer>;
   /** Operations per second of one slot for a workload's calibration payload; null where it cannot run. */
   calibrate(backend: Backend): Promise<{ workload: string; opsPerSecond: number }[]>;
   /** The machine changed (a GPU was lost). */
@@ -87,6 +94,7 @@ export interface IdentityPort {
 
 /** Fetches a blob of the coordinator by its SHA-256, and checks it. Rejects when it is not to be had. */
 export interface BlobPort {
-  blob(sha256: string): Promise<Uint8Array>;
+  /** `token` proves the session that was handed the job. */
+  blob(sha256: string, token: string | null): Promise<Uint8Array>;
   sha256Hex(bytes: Uint8Array): Promise<string>;
 }

@@ -54,7 +54,7 @@ export class AgentRunner {
   constructor(private readonly options: RunnerOptions) {
     const { session, identity, joinToken, capabilities, preferences } = options;
     this.#state = createAgent({ session, publicKey: identity.publicKey, joinToken, capabilities, preferences });
-    this.#inputs = new JobInputs(options.blobs);
+    this.#inputs = new JobInputs(options.blobs, () => this.#state.release);
     options.compute.onCapabilities((next, reason) =>
       this.#dispatch({ type: "capabilities", capabilities: next, reason }),
     );
@@ -237,12 +237,16 @@ export class AgentRunner {
         ...given,
         inputs: lease.inputs ?? null,
         inputsFirstTask: lease.lo * job.grainTasks,
+        checkpoint: lo === lease.lo ? (lease.checkpoint ?? null) : null,
+        checkpointMs: this.#state.checkpointMs,
         lo,
         hi,
         backend,
       };
-      const onFraction = (fraction: number): void => this.#dispatch({ type: "fraction", lease: lease.lease, fraction });
-      const answer = await this.options.compute.run(slot, request, abort.signal, onFraction);
+      const answer = await this.options.compute.run(slot, request, abort.signal, {
+        fraction: (fraction) => this.#dispatch({ type: "fraction", lease: lease.lease, fraction }),
+        saved: (grain, bytes) => this.#dispatch({ type: "saved", lease: lease.lease, grain, bytes }),
+      });
       if (abort.signal.aborted) return;
       this.#dispatch({ type: "computed", backend, slot, lease: lease.lease, lo, ...answer });
     } catch (error) {

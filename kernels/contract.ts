@@ -41,6 +41,7 @@
  *   @group(0) @binding(0) var<storage, read> params: array<u32>          Workload.gpu.params()
  *   @group(0) @binding(1) var<storage, read_write> output: array<...>    one grain's output, zeroed before it
  *   @group(0) @binding(2) var<uniform> chunk: Chunk                      dynamic offset
+ *   @group(0) @binding(3) var<storage, read> inputs: array<u32>          one grain's Workload.gpu.inputs(), where it has any
  *
  *   struct Chunk { taskLo: u32, taskHi: u32,   // first task of the grain, low and high 32 bits
  *                  tasks: u32,                 // tasks in the grain
@@ -82,6 +83,10 @@ export interface Needs {
   memoryBytes: number;
   /** Engines that a native node must have, as "ffmpeg". */
   engines: readonly string[];
+  /** What a volunteer must have switched on beside the workload's family; see `Workload.consents`. */
+  consents?: readonly string[];
+  /** Volunteers get it only once an own node has computed a grain of it. */
+  triedFirst?: boolean;
 }
 
 /**
@@ -111,12 +116,14 @@ export interface Belief {
 /** How the kernel runs as a compute shader. */
 export interface GpuProgram<Payload> {
   /** Threads in a workgroup, as in the shader's @workgroup_size. */
-  workgroupSize: number;
+  workgroupSize(payload: Payload): number;
   params(payload: Payload, round: number): Uint8Array;
   /** Bytes of a grain's output buffer: a multiple of 4, at most 64 KiB. */
   outputBytes(payload: Payload): number;
   /** Invocations that a grain of `tasks` tasks takes, at most 2^32 - 1. */
   invocations(payload: Payload, tasks: number): number;
+  /** What the invocations of tasks lo..hi read; a multiple of 4 bytes, or null. `slice`: what came with the lease. */
+  inputs?(payload: Payload, round: number, lo: number, hi: number, slice: TaskInputs | null): Uint8Array | null;
   /** Turns a grain's output buffer into its partial. */
   decode(payload: Payload, round: number, lo: number, hi: number, output: Uint8Array): Uint8Array;
 }
@@ -158,6 +165,8 @@ export interface Workload<Payload = unknown, Task = unknown, Result = unknown> {
   /** One sentence for researchers. */
   summary: string;
   family: Family;
+  /** Stricter consents, for payloads that name them in their `needs`: a volunteer switches them on one by one. */
+  consents?: readonly Family[];
   examples: readonly { title: string; payload: unknown }[];
   /** Refuses bad input with the field's path. */
   payload: z.ZodType<Payload>;

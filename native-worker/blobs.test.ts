@@ -27,8 +27,8 @@ afterEach(() => new Promise((resolve) => server.close(resolve)));
 
 it("fetches by hash, once for all who ask, and keeps it", async () => {
   answer = () => bytes;
-  const all = await Promise.all([blobs.blob(sha256), blobs.blob(sha256)]);
-  for (const one of [...all, await blobs.blob(sha256)]) expect(Buffer.from(one)).toEqual(bytes);
+  const all = await Promise.all([blobs.blob(sha256, null), blobs.blob(sha256, null)]);
+  for (const one of [...all, await blobs.blob(sha256, null)]) expect(Buffer.from(one)).toEqual(bytes);
   expect(paths).toEqual([`/b/${sha256}`]);
 });
 
@@ -40,14 +40,14 @@ it("asks for kernels under their own path and name", async () => {
 
 it("takes no other bytes, and asks again the next time", async () => {
   answer = () => Buffer.from("other bytes");
-  await expect(blobs.blob(sha256)).rejects.toThrow(/not what its name says/);
+  await expect(blobs.blob(sha256, null)).rejects.toThrow(/not what its name says/);
   answer = () => 503;
-  await expect(blobs.blob(sha256)).rejects.toThrow(/answered 503/);
+  await expect(blobs.blob(sha256, null)).rejects.toThrow(/answered 503/);
   answer = () => bytes;
-  expect(Buffer.from(await blobs.blob(sha256))).toEqual(bytes);
+  expect(Buffer.from(await blobs.blob(sha256, null))).toEqual(bytes);
 });
 
 it("stops reading what is too large", async () => {
   answer = () => Buffer.alloc((64 << 20) + 1);
-  await expect(blobs.blob(sha256)).rejects.toThrow(/more than 67108864 bytes/);
+  await expect(blobs.blob(sha256, null)).rejects.toThrow(/more than 67108864 bytes/);
 });

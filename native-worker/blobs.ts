@@ -1,6 +1,7 @@
 /** Kernel files and blobs of the coordinator, by hash, over HTTP; checked, and kept in memory. */
 import { createHash } from "node:crypto";
 import type { BlobPort } from "../agent/ports.ts";
+import { sessionHeader } from "../protocol/version.ts";
 
 const keptBytesMax = 256 << 20;
 const blobBytesMax = 64 << 20;
@@ -12,8 +13,8 @@ export class HttpBlobs implements BlobPort {
 
   constructor(private readonly coordinatorUrl: URL) {}
 
-  blob(sha256: string): Promise<Uint8Array> {
-    return this.#get(`b/${sha256}`, sha256);
+  blob(sha256: string, token: string | null): Promise<Uint8Array> {
+    return this.#get(`b/${sha256}`, sha256, token === null ? {} : { [sessionHeader]: token });
   }
 
   kernel(sha256: string, role: "wasm" | "wgsl"): Promise<Uint8Array> {
@@ -24,19 +25,20 @@ export class HttpBlobs implements BlobPort {
     return createHash("sha256").update(bytes).digest("hex");
   }
 
-  #get(path: string, sha256: string): Promise<Uint8Array> {
+  #get(path: string, sha256: string, headers: Record<string, string> = {}): Promise<Uint8Array> {
     const kept = this.#kept.get(sha256);
     if (kept) return Promise.resolve(kept);
     let coming = this.#coming.get(sha256);
     if (!coming) {
-      coming = this.#fetch(path, sha256).finally(() => this.#coming.delete(sha256));
+      coming = this.#fetch(path, sha256, headers).finally(() => this.#coming.delete(sha256));
       this.#coming.set(sha256, coming);
     }
     return coming;
   }
 
-  async #fetch(path: string, sha256: string): Promise<Uint8Array> {
-    const response = await fetch(new URL(path, this.coordinatorUrl), { signal: AbortSignal.timeout(30_000) });
+  async #fetch(path: string, sha256: string, headers: Record<string, string>): Promise<Uint8Array> {
+    const signal = AbortSignal.timeout(30_000);
+    const response = await fetch(new URL(path, this.coordinatorUrl), { headers, signal });
     if (!response.ok) throw new Error(`${path}: the coordinator answered ${response.status}.`);
     const bytes = await boundedBody(response, path);
     const hash = await this.sha256Hex(bytes);

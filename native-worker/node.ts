@@ -141,7 +141,7 @@ export class WorkerNode {
 
 /** What strangers' machines do unasked; an own node does everything that its operator offers. */
 export function defaultFamilies(own: boolean): string[] {
-  const families = [...workloads.values()].map((workload) => workload.family);
+  const families = [...workloads.values()].flatMap(({ family, consents = [] }) => [family, ...consents]);
   return [...new Set(families.filter((family) => own || !family.optIn).map((family) => family.id))];
 }
 

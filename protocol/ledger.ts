@@ -18,12 +18,12 @@ export const receiptRangeSchema = z
     /** Grains of this result that were computed elsewhere as well, and what came of it. */
     audits: z.array(
       z.object({
-        kind: z.enum(["audit", "replica"]),
+        kind: z.enum(["audit", "replica", "checkpoint"]),
         lo: z.number(),
         hi: z.number(),
         node_id: z.string(),
         own: z.boolean(),
-        verdict: z.enum(["agrees", "differs"]),
+        verdict: z.enum(["agrees", "differs", "resumed"]),
         reason: z.string(),
       }),
     ),

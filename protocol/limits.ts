@@ -16,6 +16,8 @@ export const limits = {
   inlineBytesMax: 64 << 10,
   /** Body of a submitted workload, in bytes. */
   submitBytesMax: 16 << 20,
+  /** What a kernel saves of a task that is under way. */
+  checkpointBytesMax: 256 << 10,
   /** Leases that a node may hold at once, over all its slots. */
   nodeLeasesMax: 1024,
   /** Compute slots that one node may offer for one backend. */

@@ -157,6 +157,8 @@ export const nodeMessageSchema = z.discriminatedUnion("type", [
     type: z.literal("progress"),
     leases: z.array(z.object({ lease: id, done: grain, fraction: z.number().min(0).max(1) })).max(limits.nodeLeasesMax),
   }),
+  /** Where a long grain stands, so that another node can go on from there. */
+  z.object({ type: z.literal("checkpoint"), lease: id, grain, bytes: bytes(limits.checkpointBytesMax) }),
   /** The node will not compute the rest of this lease; the rest is cut again. */
   z.object({ type: z.literal("release"), lease: id, reason: releaseReasonSchema }),
   /** A grain could not be computed; the lease ends here. */
@@ -212,6 +214,8 @@ export const leaseMessageSchema = z.object({
   deadlineMs: count,
   /** This slice's own part of the payload, where the workload cuts payloads; else absent. */
   inputs: bytes(limits.coordinatorFrameBytesMax).optional(),
+  /** What was saved of the first grain, which goes on from there. */
+  checkpoint: bytes(limits.checkpointBytesMax).optional(),
 });
 export type LeaseMessage = z.infer<typeof leaseMessageSchema>;
 
@@ -249,6 +253,8 @@ export const coordinatorMessageSchema = z.discriminatedUnion("type", [
     heartbeatMs: count,
     /** Finished grains must leave the node at least this often. */
     flushMs: count,
+    /** How often what a long task has come to is to be saved, where its kernel can; never where it is absent. */
+    checkpointMs: count.optional(),
     /** Whether results must be signed. */
     sign: z.boolean(),
     /** Held leases that go on; every other one in `holding` is to be dropped. */

@@ -271,12 +271,17 @@ export type NetworkStatus = z.infer<typeof networkStatusSchema>;
 
 const boundedSchema = z.object({ default: z.number(), min: z.number(), max: z.number() });
 
+/** What a volunteer switches on or off as one. */
+const familySchema = z.object({ id: z.string(), title: z.string(), summary: z.string(), opt_in: z.boolean() });
+
 export const workloadTypeSchema = z
   .object({
     type: z.string(),
     title: z.string(),
     summary: z.string(),
-    family: z.object({ id: z.string(), title: z.string(), summary: z.string(), opt_in: z.boolean() }),
+    family: familySchema,
+    /** Asked of volunteers beside the family, for some payloads. */
+    consents: z.array(familySchema),
     /** JSON Schema of the payload. */
     payload_schema: z.unknown(),
     examples: z.array(z.object({ title: z.string(), payload: z.unknown() })),

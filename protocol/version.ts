@@ -12,6 +12,8 @@ export const protocolMinimum = 2;
 
 /** The WebSocket path on the coordinator, and the subprotocol that is asked for. */
 export const socketPath = "/ws";
+/** With the session's `release` token, for what nodes fetch at `/b/`. */
+export const sessionHeader = "x-queztl-session";
 export const subprotocol = "queztl.v1";
 
 export type Upgrade = "none" | "node" | "coordinator";

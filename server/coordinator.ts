@@ -4,6 +4,7 @@
  */
 
 import type { JobView, NetworkStatus, NodeView, WorkloadType } from "../protocol/rest.ts";
+import type { Caller } from "./access/caller.ts";
 import type { Blobs } from "./blobs/blobs.ts";
 import { sweepBlobs } from "./blobs/sweep.ts";
 import { plannedWorkloads } from "./catalog.ts";
@@ -18,25 +19,27 @@ import type { NodeSocket } from "./shell/connections.ts";
 import { Engine, type EngineOptions, type JobEnd } from "./shell/engine.ts";
 import { Feed } from "./shell/feed.ts";
 import { blobsInUse, filesInUse } from "./shell/files.ts";
+import { KernelQuarantine } from "./shell/kernel-quarantine.ts";
 import type { CoreLoop } from "./shell/loop.ts";
 import { Nodes } from "./shell/nodes.ts";
+import { readOutput } from "./shell/outputs.ts";
 import { orRefusal, type ReadableStore, readable } from "./shell/readable.ts";
+import { type Shelf, shelfOf } from "./shell/reading.ts";
 import { type ScalingPort, scalingPort } from "./shell/scaling-port.ts";
 import { statusOf, Throughput } from "./shell/status.ts";
 import { jobQuery } from "./shell/submissions.ts";
 import { workloadTypes } from "./shell/types.ts";
 import type { JobRecord, KeyRecord, RoundRecord, Write } from "./store/store.ts";
-import {
-  type Grid,
-  GridError,
-  type GridHealth,
-  type JobOutput,
-  type JobQuery,
-  type KeyStore,
-  type NumberedJobEvent,
-  type SubmitRequest,
-  type Submitted,
-  type Unsubscribe,
+import type {
+  Grid,
+  GridHealth,
+  JobOutput,
+  JobQuery,
+  KeyStore,
+  NumberedJobEvent,
+  SubmitRequest,
+  Submitted,
+  Unsubscribe,
 } from "./transport/grid.ts";
 import type { GridReceipts, GridVolunteers } from "./transport/ledger.ts";
 import { type UploadLimits, Uploads, uploadLimitsDefault } from "./uploads/uploads.ts";
@@ -87,6 +90,7 @@ export class Coordinator implements Grid {
   readonly #acceptance: Acceptance;
   readonly #credit: Credit;
   readonly #webhooks: Webhooks;
+  readonly #quarantine: KernelQuarantine;
   readonly #engine: Engine;
   readonly #record: ReadableStore;
   #feed!: Feed;
@@ -107,10 +111,11 @@ export class Coordinator implements Grid {
       fetch,
       sealMs,
     });
+    this.#quarantine = new KernelQuarantine(options.store);
     this.#engine = new Engine(
       options,
       this.#nodes,
-      [this.#credit, this.#webhooks],
+      [this.#credit, this.#webhooks, this.#quarantine],
       (end) => this.#onEnded(end),
       (job) => this.#onRetracted(job),
       () => this.#onBuilt(),
@@ -132,6 +137,7 @@ export class Coordinator implements Grid {
       ...(options.admissions ? { admissions: options.admissions(this.uploads) } : {}),
       engine: this.#engine,
       record: this.#record,
+      quarantined: (kernel) => this.#quarantine.reasonOf(kernel),
       job: (id) => this.job(id),
     });
     const receipts = new Receipts({
@@ -231,7 +237,7 @@ export class Coordinator implements Grid {
     if (!job) return null;
     if (job.status !== "completed") return { job, output: null };
     const ended = this.#recent.get(id) ?? (await this.#record.job(id));
-    return { job, output: ended ? await this.#outputOf(ended) : null };
+    return { job, output: ended ? await readOutput(ended, this.options) : null };
   }
 
   depart(token: string): boolean {
@@ -276,6 +282,11 @@ export class Coordinator implements Grid {
 
   kernelFile(sha256: string): Promise<Uint8Array | null> {
     return this.options.blobs.get(sha256);
+  }
+
+  shelfOf(sha256: string, token: string | null, caller: Caller): Shelf | null {
+    const ports = { state: () => this.#engine.state, session: (given: string) => this.#engine.session(given) };
+    return shelfOf({ ...ports, isPublic: (blob) => this.uploads.isPublic(blob) }, sha256, token, caller);
   }
 
   get blobs(): Blobs {
@@ -403,21 +414,6 @@ export class Coordinator implements Grid {
 
   async #viewOf(record: JobRecord): Promise<JobView> {
     return viewOf(record, await this.#record.rounds(record.id));
-  }
-
-  async #outputOf(record: Output): Promise<unknown> {
-    if (record.output !== null) return JSON.parse(record.output);
-    if (record.outputBlob === null) return null;
-    const { blobs, files = blobs } = this.options;
-    const bytes = (await files.get(record.outputBlob)) ?? (await blobs.get(record.outputBlob));
-    if (bytes) return JSON.parse(new TextDecoder().decode(bytes));
-    throw new GridError(
-      "result_gone",
-      "The result was kept as a file, and was deleted after nobody used it for long.",
-      {
-        remedy: "Submit the job again; --keep-files-days says how long files are kept.",
-      },
-    );
   }
 
   async #written(writes: readonly Write[]): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Capabilities } from "../../protocol/messages.ts";
-import type { ComputePort, GrainsAnswer, GrainsRequest } from "../ports.ts";
+import type { ComputeListener, ComputePort, GrainsAnswer, GrainsRequest } from "../ports.ts";
 import type { VirtualClock } from "./clock.ts";
 import { build, partialOf } from "./fixtures.ts";
 
@@ -18,12 +18,7 @@ export class FakeCompute implements ComputePort {
     public grainMs: number,
   ) {}
 
-  run(
-    slot: number,
-    request: GrainsRequest,
-    signal: AbortSignal,
-    onFraction: (fraction: number) => void,
-  ): Promise<GrainsAnswer> {
+  run(slot: number, request: GrainsRequest, signal: AbortSignal, on: ComputeListener): Promise<GrainsAnswer> {
     const key = `${request.backend}/${slot}`;
     if (this.#busy.has(key)) throw new Error(`${key} was asked for two things at once`);
     this.#busy.add(key);
@@ -37,7 +32,10 @@ export class FakeCompute implements ComputePort {
         this.#busy.delete(key);
         settle();
       };
-      const half = this.clock.after(computeMs / 2, () => onFraction(0.5));
+      const half = this.clock.after(computeMs / 2, () => {
+        on.fraction(0.5);
+        if (request.checkpointMs !== null) on.saved(request.lo, Uint8Array.of(request.lo));
+      });
       const done = this.clock.after(computeMs, () => {
         const partials = Array.from({ length: grains }, (_, index) => partialOf(request.lo + index));
         end(() => (failure ? reject(failure) : resolve({ partials, computeMs, build })));

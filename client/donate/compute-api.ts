@@ -1,7 +1,7 @@
 /** What the agent's worker asks of a compute worker. Plain data only: errors cross as outcomes. */
 
 import type { Picture } from "../../kernels/contract.ts";
-import type { GrainRun } from "../../kernels/run/grains.ts";
+import type { GrainRun, SavedGrain } from "../../kernels/run/grains.ts";
 import type { Capabilities, FailReason, KernelFiles } from "../../protocol/messages.ts";
 
 export type RunOutcome =
@@ -34,6 +34,8 @@ export interface Progress {
   request: number;
   /** As in RunOutcome. */
   dispatches: number;
+  /** Where a long grain stands, when it was just saved. */
+  saved?: SavedGrain;
 }
 
 /** What holds for a worker until it is told otherwise. */

@@ -1,5 +1,11 @@
 /** Computes grains on this device: a worker for each CPU thread, one for the GPU. */
-import { ComputeError, type ComputePort, type GrainsAnswer, type GrainsRequest } from "../../agent/ports.ts";
+import {
+  ComputeError,
+  type ComputeListener,
+  type ComputePort,
+  type GrainsAnswer,
+  type GrainsRequest,
+} from "../../agent/ports.ts";
 import type { Backend, Capabilities } from "../../protocol/messages.ts";
 import { browserCapabilities } from "./capabilities.ts";
 import type { Calibration, ComputeApi, Progress, RunOutcome, Settings } from "./compute-api.ts";
@@ -32,19 +38,15 @@ export class BrowserCompute implements ComputePort {
 
   constructor(private readonly options: BrowserComputeOptions) {}
 
-  async run(
-    slot: number,
-    request: GrainsRequest,
-    signal: AbortSignal,
-    onFraction: (fraction: number) => void,
-  ): Promise<GrainsAnswer> {
+  async run(slot: number, request: GrainsRequest, signal: AbortSignal, on: ComputeListener): Promise<GrainsAnswer> {
     const meter = this.#meter(request.backend, slot);
     meter.workload = request.job.workload;
     meter.fraction = 0;
     try {
       const outcome = await this.#runOn(slot, request, signal, (progress) => {
         meter.fraction = progress.request;
-        onFraction(progress.grain);
+        if (progress.saved) on.saved(progress.saved.grain, progress.saved.bytes);
+        else on.fraction(progress.grain);
       });
       const speed = outcome.computeMs > 0 ? outcome.coreSeconds / (outcome.computeMs / 1000) : null;
       if (speed !== null)
@@ -65,11 +67,11 @@ export class BrowserCompute implements ComputePort {
     signal: AbortSignal,
     onProgress: (progress: Progress) => void,
   ): Promise<Extract<RunOutcome, { ok: true }>> {
-    const { job, payload, input, inputs, inputsFirstTask, lo, hi } = request;
+    const { job, backend, ...rest } = request;
     const { workload, files, round, tasks, grainTasks } = job;
-    const run = { workload, files, payload, round, tasks, grainTasks, input, inputs, inputsFirstTask, lo, hi };
-    if (request.backend === "wasm") return this.#wasm(slot).run(run, signal, onProgress);
-    if (request.backend !== "webgpu") throw new ComputeError("kernel_unavailable", "A browser has no native engines.");
+    const run = { workload, files, round, tasks, grainTasks, ...rest };
+    if (backend === "wasm") return this.#wasm(slot).run(run, signal, onProgress);
+    if (backend !== "webgpu") throw new ComputeError("kernel_unavailable", "A browser has no native engines.");
     if (!this.#gpu) throw new ComputeError("device_lost", "The GPU is switched off.");
     return this.#gpu.run(run, signal, onProgress);
   }

@@ -12,7 +12,7 @@ const runner = new WasmRunner((sha256) => fetchByHash(`/k/${sha256}.wasm`, sha25
   stopped: () => service.stopped,
   memoryBytesMax: () => service.memoryBytesMax,
 });
-const service: KernelService = new KernelService((run, signal, onProgress) =>
-  runWasmGrains(runner, run, signal, (fraction) => onProgress({ grain: fraction, request: fraction })),
+const service: KernelService = new KernelService((run, signal, onProgress, onSaved) =>
+  runWasmGrains(runner, run, signal, (fraction) => onProgress({ grain: fraction, request: fraction }), onSaved),
 );
 serve(service);

@@ -7,6 +7,7 @@ import {
   GrainError,
   type GrainRun,
   type GrainRunAnswer,
+  type SavedGrain,
   workloadOf,
 } from "../../kernels/run/grains.ts";
 import { StopFlag } from "../../kernels/run/stop-flag.ts";
@@ -16,7 +17,8 @@ import type { Calibration, ComputeApi, Progress, RunOutcome, Settings } from "./
 export type RunGrains = (
   run: GrainRun,
   signal: AbortSignal,
-  onProgress: (progress: Omit<Progress, "dispatches">) => void,
+  onProgress: (progress: Omit<Progress, "dispatches" | "saved">) => void,
+  onSaved: (saved: SavedGrain) => void,
 ) => Promise<GrainRunAnswer>;
 
 /** The page draws a few times a second; more messages would only cost. */
@@ -37,11 +39,16 @@ export class KernelService implements ComputeApi {
   async run(run: GrainRun, onProgress: (progress: Progress) => void): Promise<RunOutcome> {
     const abort = new AbortController();
     this.#abort = abort;
+    let last: Progress = { grain: 0, request: 0, dispatches: this.dispatches() };
     try {
       const answer = await this.runGrains(
         run,
         abort.signal,
-        throttled((progress) => onProgress({ ...progress, dispatches: this.dispatches() })),
+        throttled((progress) => {
+          last = { ...progress, dispatches: this.dispatches() };
+          onProgress(last);
+        }),
+        (saved) => onProgress({ ...last, saved }),
       );
       return {
         ok: true,
@@ -77,7 +84,8 @@ export class KernelService implements ComputeApi {
       // A workload that this page does not know yet, or that cannot run here, has no speed; the rest still have.
       try {
         const run = calibrationRun(workload, files);
-        const { computeMs } = await this.runGrains(run, new AbortController().signal, () => {});
+        const nobody = (): void => {};
+        const { computeMs } = await this.runGrains(run, new AbortController().signal, nobody, nobody);
         speeds.push({ workload, opsPerSecond: calibrationSpeed(run, computeMs) });
       } catch (error) {
         console.warn(`No speed of ${workload}: ${error instanceof Error ? error.message : String(error)}`);

@@ -1,6 +1,6 @@
 /** The browser's socket, clock and fetch, as the agent's ports. */
 import type { BlobPort, ClockPort, SocketPort } from "../../agent/ports.ts";
-import { subprotocol } from "../../protocol/version.ts";
+import { sessionHeader, subprotocol } from "../../protocol/version.ts";
 import { sha256Hex } from "./hash.ts";
 
 const fetchMsMax = 30_000;
@@ -36,8 +36,12 @@ export const browserClock: ClockPort = {
 };
 
 /** Fetches bytes whose SHA-256 is known; throws when they are others. */
-export async function fetchByHash(path: string, sha256: string): Promise<Uint8Array<ArrayBuffer>> {
-  const response = await fetch(path, { credentials: "omit", signal: AbortSignal.timeout(fetchMsMax) });
+export async function fetchByHash(
+  path: string,
+  sha256: string,
+  headers: Record<string, string> = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  const response = await fetch(path, { credentials: "omit", headers, signal: AbortSignal.timeout(fetchMsMax) });
   if (!response.ok) throw new Error(`${path}: the coordinator answered ${response.status}.`);
   if (Number(response.headers.get("content-length") ?? 0) > bytesMax) throw new Error(`${path} is too large.`);
   const bytes = new Uint8Array(await response.arrayBuffer());
@@ -47,6 +51,6 @@ export async function fetchByHash(path: string, sha256: string): Promise<Uint8Ar
 }
 
 export const browserBlobs: BlobPort = {
-  blob: (sha256) => fetchByHash(`/b/${sha256}`, sha256),
+  blob: (sha256, token) => fetchByHash(`/b/${sha256}`, sha256, token === null ? {} : { [sessionHeader]: token }),
   sha256Hex,
 };

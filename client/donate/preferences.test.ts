@@ -52,10 +52,14 @@ test("when it may run is remembered, and what is out of bounds is not", () => {
 });
 
 test("an opt-in family is off until its owner switches it on", () => {
-  const family = (id: string, optIn: boolean) => ({ id, optIn, title: "", summary: "", workloads: [] });
-  const families = [family("simulation", false), family("hashing", true)];
+  const family = (id: string, optIn: boolean, within: string | null = null) => ({
+    ...{ id, optIn, within, title: "", summary: "", workloads: [] },
+  });
+  const families = [family("simulation", false), family("hashing", true), family("shaders", true, "hashing")];
   expect(familiesOn(families, {})).toEqual(["simulation"]);
   expect(familiesOn(families, { hashing: true, simulation: false })).toEqual(["hashing"]);
+  expect(familiesOn(families, { shaders: true })).toEqual(["simulation"]);
+  expect(familiesOn(families, { shaders: true, hashing: true })).toEqual(["simulation", "hashing", "shaders"]);
 });
 
 test("the status says what is computed, and where", () => {

@@ -1,5 +1,6 @@
 /** The owner's choices, remembered on this device. Reading never fails: what is broken is replaced by the default. */
 
+import type { WorkloadType } from "../../protocol/rest.ts";
 import type { Schedule, Wishes } from "./policy.ts";
 
 export interface Remembered extends Wishes {
@@ -93,10 +94,28 @@ export interface FamilyView {
   title: string;
   summary: string;
   optIn: boolean;
+  /** Of a stricter consent: the family that must be on too. */
+  within: string | null;
   workloads: string[];
 }
 
-/** Families that are on: as switched by hand, else unless they are opt-in. */
+/** Families that are on: as switched by hand, else unless they are opt-in. A consent within one that is off is off. */
 export function familiesOn(families: readonly FamilyView[], switched: Readonly<Record<string, boolean>>): string[] {
-  return families.filter((family) => switched[family.id] ?? !family.optIn).map((family) => family.id);
+  const on = new Set(families.filter((family) => switched[family.id] ?? !family.optIn).map((family) => family.id));
+  return families.filter(({ id, within }) => on.has(id) && (within === null || on.has(within))).map(({ id }) => id);
+}
+
+/** The families of all workloads, with their consents behind them; those that are off by default come last. */
+export function familyViews(types: readonly WorkloadType[]): FamilyView[] {
+  const found = new Map<string, FamilyView>();
+  const add = ({ opt_in: optIn, ...family }: WorkloadType["family"], within: string | null, title: string): void => {
+    const known = found.get(family.id);
+    if (known) known.workloads.push(title);
+    else found.set(family.id, { ...family, optIn, within, workloads: [title] });
+  };
+  for (const { family, consents, title } of types) {
+    add(family, null, title);
+    for (const consent of consents) add(consent, family.id, title);
+  }
+  return [...found.values()].sort((a, b) => Number(a.optIn) - Number(b.optIn));
 }

@@ -1,6 +1,7 @@
 /** Programs to begin with. A test runs each of them. */
 export interface Example {
   title: string;
+  language: "assemblyscript" | "wgsl";
   code: string;
   /** "range": `count` tasks. "lines": a task for each line. */
   kind: "range" | "lines";
@@ -11,6 +12,7 @@ export interface Example {
 export const examples: readonly Example[] = [
   {
     title: "Collatz: how long until one?",
+    language: "assemblyscript",
     kind: "range",
     count: 2_000,
     lines: "",
@@ -27,6 +29,7 @@ export function run(at: usize, length: i32): u64 {
   },
   {
     title: "Pi, from random numbers",
+    language: "assemblyscript",
     kind: "range",
     count: 64,
     lines: "",
@@ -47,6 +50,7 @@ export function run(at: usize, length: i32): u64 {
   },
   {
     title: "Words: letters and vowels",
+    language: "assemblyscript",
     kind: "lines",
     count: 1,
     lines: "volunteer\ncompute\ngrid\nquetzal\nbrowser\n",
@@ -58,6 +62,29 @@ export function run(at: usize, length: i32): u64 {
   let vowels = 0;
   for (let i = 0; i < word.length; i++) if ("aeiou".includes(word.charAt(i))) vowels++;
   return answer('{"letters":' + word.length.toString() + ',"vowels":' + vowels.toString() + "}");
+}
+`,
+  },
+  {
+    title: "A shader: Collatz on graphics processors",
+    language: "wgsl",
+    kind: "range",
+    count: 20_000,
+    lines: "",
+    code: `// One invocation for each task. The grid adds invocation(), is_over() and task_number().
+@group(0) @binding(1) var<storage, read_write> output: array<u32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let at = invocation(id);
+  if (is_over(at)) { return; }
+  var n = task_number(at) + 1u;
+  var steps = 0u;
+  while (n != 1u) {
+    if (n % 2u == 0u) { n = n / 2u; } else { n = 3u * n + 1u; }
+    steps++;
+  }
+  output[at] = steps;
 }
 `,
   },

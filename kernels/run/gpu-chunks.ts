@@ -6,6 +6,8 @@ import type { GrainRun } from "./grains.ts";
 const TARGET_MS = 50;
 /** Small enough for any device and kernel: what is tried while the speed is not known. */
 const FIRST_INVOCATIONS = 1 << 12;
+/** Of a shader that nobody at the grid wrote. */
+const FIRST_INVOCATIONS_OF_STRANGERS = 64;
 const INVOCATIONS_MIN = 64;
 const INVOCATIONS_MAX = 2 ** 30;
 /** Growth from buffer to buffer: a small one is mostly latency, and tells little of a large one. */
@@ -55,6 +57,9 @@ export class Chunks {
   }
 }
 
+/** Begins the keys of researchers' own shaders. */
+const STRANGE = "own/";
+
 /**
  * What tells apart the speeds of one shader: the operations of an invocation. Payloads that share it run alike; one
  * whose invocations have more to do starts anew, lest it inherit chunks that are too long for it.
@@ -63,7 +68,7 @@ export function paceKey(build: string, workload: Workload, run: GrainRun): strin
   const [lo, hi] = grainTasks(run, run.lo);
   const invocations = workload.gpu?.invocations(run.payload, hi - lo) ?? 1;
   const { operations } = workload.cost(run.payload, lo, hi);
-  return `${build}/${(operations / Math.max(1, invocations)).toPrecision(2)}`;
+  return `${workload.tasks ? STRANGE : ""}${build}/${(operations / Math.max(1, invocations)).toPrecision(2)}`;
 }
 
 /** Invocations that take about TARGET_MS on this device, learnt as they run. */
@@ -74,7 +79,7 @@ export class GpuPaces {
   constructor(private readonly share = 1) {}
 
   budget(key: string): number {
-    return this.#paces.get(key) ?? FIRST_INVOCATIONS;
+    return this.#paces.get(key) ?? (key.startsWith(STRANGE) ? FIRST_INVOCATIONS_OF_STRANGERS : FIRST_INVOCATIONS);
   }
 
   /** Notes that a command buffer of `invocations`, allowed `budget`, took `ms`. */

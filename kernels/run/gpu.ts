@@ -97,14 +97,17 @@ export class GpuRunner {
     const grains = run.hi - run.lo;
     const params = program.params(run.payload, run.round);
     const size = grains * stride;
+    const inputs = gatherInputs(run, program);
     const buffers = await allocate(device, {
       params: { size: align4(params.length), usage: GPUBufferUsages.STORAGE | GPUBufferUsages.COPY_DST },
       output: { size, usage: GPUBufferUsages.STORAGE | GPUBufferUsages.COPY_SRC },
       chunks: { size: CHUNKS_MAX * ALIGNMENT, usage: GPUBufferUsages.UNIFORM | GPUBufferUsages.COPY_DST },
+      inputs: { size: inputs.bytes.length, usage: GPUBufferUsages.STORAGE | GPUBufferUsages.COPY_DST },
       read: { size, usage: GPUBufferUsages.MAP_READ | GPUBufferUsages.COPY_DST },
     });
     try {
       device.queue.writeBuffer(buffers.params, 0, padded(params));
+      device.queue.writeBuffer(buffers.inputs, 0, inputs.bytes);
       const outputBytes = program.outputBytes(run.payload);
       const group = device.createBindGroup({
         layout: pipeline.layout,
@@ -112,6 +115,7 @@ export class GpuRunner {
           { binding: 0, resource: { buffer: buffers.params } },
           { binding: 1, resource: { buffer: buffers.output, size: outputBytes } },
           { binding: 2, resource: { buffer: buffers.chunks, size: CHUNK_BYTES } },
+          { binding: 3, resource: { buffer: buffers.inputs, size: inputs.size } },
         ],
       });
       const computeMs = await this.#submitAll(
@@ -120,7 +124,7 @@ export class GpuRunner {
         pipeline,
         group,
         buffers.chunks,
-        stride,
+        [stride, inputs.stride],
         signal,
         onFraction,
       );
@@ -148,7 +152,7 @@ export class GpuRunner {
     pipeline: Pipeline,
     group: GPUBindGroup,
     chunkBuffer: GPUBuffer,
-    stride: number,
+    strides: readonly [output: number, inputs: number],
     signal: AbortSignal,
     onFraction: (fraction: number) => void,
   ): Promise<number> {
@@ -161,7 +165,7 @@ export class GpuRunner {
       const taken = chunks.take(this.#paces.budget(key));
       if (taken.length === 0) return computeMs;
       const startedMs = performance.now();
-      this.#submit(taken, program, pipeline, group, chunkBuffer, stride);
+      this.#submit(taken, program.workgroupSize(run.payload), pipeline, group, chunkBuffer, strides);
       await this.device.queue.onSubmittedWorkDone();
       if (this.#lost !== null) throw new KernelError("device_lost", this.#lost);
       const ms = performance.now() - startedMs;
@@ -176,13 +180,12 @@ export class GpuRunner {
 
   #submit(
     chunks: readonly Chunk[],
-    program: GpuProgram<unknown>,
+    workgroupSize: number,
     { pipeline }: Pipeline,
     group: GPUBindGroup,
     chunkBuffer: GPUBuffer,
-    stride: number,
+    [stride, inputsStride]: readonly [output: number, inputs: number],
   ): void {
-    const { workgroupSize } = program;
     const words = new Uint32Array((chunks.length * ALIGNMENT) / 4);
     const rows = chunks.map((chunk, index) => {
       const groups = Math.ceil(chunk.count / workgroupSize);
@@ -199,7 +202,8 @@ export class GpuRunner {
     const pass = encoder.beginComputePass();
     pass.setPipeline(pipeline);
     for (const [index, [x, y]] of rows.entries()) {
-      pass.setBindGroup(0, group, [(chunks[index] as Chunk).grain * stride, index * ALIGNMENT]);
+      const { grain } = chunks[index] as Chunk;
+      pass.setBindGroup(0, group, [grain * stride, index * ALIGNMENT, grain * inputsStride]);
       pass.dispatchWorkgroups(x, y);
       this.dispatches++;
     }
@@ -227,6 +231,7 @@ export class GpuRunner {
         { binding: 0, visibility, buffer: { type: "read-only-storage" } },
         { binding: 1, visibility, buffer: { type: "storage", hasDynamicOffset: true } },
         { binding: 2, visibility, buffer: { type: "uniform", hasDynamicOffset: true } },
+        { binding: 3, visibility, buffer: { type: "read-only-storage", hasDynamicOffset: true } },
       ],
     });
     const module = device.createShaderModule({ code });
@@ -253,6 +258,24 @@ const GPUMapModes = { READ: 0x1 } as const;
 
 const align = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 const align4 = (bytes: number): number => Math.max(16, Math.ceil(bytes / 4) * 4);
+
+/** The inputs of a batch's grains, one after the other in rooms of `stride` bytes; a few zeros where there are none. */
+function gatherInputs(
+  run: GrainRun,
+  program: GpuProgram<unknown>,
+): { bytes: Uint8Array<ArrayBuffer>; size: number; stride: number } {
+  const slice = run.inputs && { bytes: run.inputs, first: run.inputsFirstTask };
+  const each = Array.from({ length: run.hi - run.lo }, (_, index) => {
+    const [lo, hi] = grainTasks(run, run.lo + index);
+    return program.inputs?.(run.payload, run.round, lo, hi, slice) ?? null;
+  });
+  const longest = each.reduce((most, bytes) => Math.max(most, bytes?.length ?? 0), 0);
+  if (longest === 0) return { bytes: new Uint8Array(ALIGNMENT), size: 16, stride: 0 };
+  const stride = align(longest);
+  const bytes = new Uint8Array(stride * each.length);
+  for (const [index, one] of each.entries()) if (one) bytes.set(one, index * stride);
+  return { bytes, size: align4(longest), stride };
+}
 
 function padded(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(align4(bytes.length));

@@ -16,6 +16,10 @@ export interface GrainRun {
   input: Uint8Array | null;
   inputs: Uint8Array | null;
   inputsFirstTask: number;
+  /** What was saved of grain `lo`, which goes on from there. */
+  checkpoint?: Uint8Array | null;
+  /** How often a grain that takes long is saved; never where it is left out. */
+  checkpointMs?: number | null;
   /** Grains lo..hi. */
   lo: number;
   hi: number;
@@ -45,18 +49,27 @@ export class GrainError extends Error {
   }
 }
 
+/** Where a long grain stands. */
+export interface SavedGrain {
+  grain: number;
+  bytes: Uint8Array;
+}
+
 /** One grain after the other. Rejects with GrainError, or an AbortError. */
 export async function runWasmGrains(
   runner: WasmRunner,
   run: GrainRun,
   signal: AbortSignal,
   onFraction: (fraction: number) => void,
+  onSaved: (saved: SavedGrain) => void = () => {},
 ): Promise<GrainRunAnswer> {
   const answer: GrainRunAnswer = { partials: [], computeMs: 0, build: "" };
   for (let grain = run.lo; grain < run.hi; grain++) {
     const [lo, hi] = grainTasks(run, grain);
     try {
-      const one = await runner.run({ ...run, workload: workloadOf(run), lo, hi }, signal, onFraction);
+      const checkpoint = grain === run.lo ? (run.checkpoint ?? null) : null;
+      const given = { ...run, workload: workloadOf(run), lo, hi, checkpoint };
+      const one = await runner.run(given, signal, onFraction, (bytes) => onSaved({ grain, bytes }));
       answer.partials.push(one.partial);
       answer.computeMs += one.computeMs;
       answer.build = one.build;

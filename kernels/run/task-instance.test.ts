@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { unpackOutputs } from "../workloads/custom/outputs.ts";
 import { type CustomPayload, payloadSchema } from "../workloads/custom/payload.ts";
 import workload from "../workloads/custom/workload.ts";
-import { openTasks, randomOf } from "./task-instance.ts";
+import { openTasks, TaskRandom } from "./task-instance.ts";
 
 /** Sections of a module, from their bodies; lengths below 128. */
 const section = (id: number, ...body: number[]): number[] => [id, body.length, ...body];
@@ -120,7 +120,10 @@ describe("a researcher's module", () => {
 
 describe("random numbers of tasks", () => {
   it("are the same for the same seed and task, and others for others", () => {
-    const draw = (seed: number, index: number): number[] => Array.from({ length: 4 }, randomOf(seed, index));
+    const draw = (seed: number, index: number): number[] => {
+      const random = new TaskRandom(seed, index);
+      return Array.from({ length: 4 }, () => random.next());
+    };
     expect(draw(1, 2)).toEqual(draw(1, 2));
     const firsts = new Set(
       [draw(1, 2), draw(1, 3), draw(2, 2), draw(1 + 2 ** 40, 2), draw(1, 2 + 2 ** 40)].map(([x]) => x),
@@ -129,10 +132,10 @@ describe("random numbers of tasks", () => {
   });
 
   it("are spread evenly from 0 to 1", () => {
-    const next = randomOf(7, 7);
+    const random = new TaskRandom(7, 7);
     const bins = new Array<number>(16).fill(0);
     for (let draw = 0; draw < 16_000; draw++) {
-      const bin = Math.floor(next() * 16);
+      const bin = Math.floor(random.next() * 16);
       bins[bin] = (bins[bin] as number) + 1;
     }
     const square = bins.reduce((sum, count) => sum + (count - 1_000) ** 2 / 1_000, 0);

@@ -16,9 +16,15 @@
  *
  *   merge(a, aLength, b, bLength)  optional, and asked for by the job: two outputs into one, which is answered as `run` does
  *
+ *   save(): as run              optional, with load: all that the module needs to go on, at most 256 KiB
+ *   load(at: i32, length: i32)  takes it in, in a fresh instance after `init`, and after `begin` where a task is under way
+ *
  * A module whose tasks are long exports `begin(at, length)`, `step(budgetMs: i32): i32` (1 when done) and `output()`, which
  * answers as `run` does, in its place: it then pauses every 30 ms, and its node can be stopped at any time.
  */
+import { Packr } from "msgpackr";
+import { z } from "zod";
+import { limits } from "../../protocol/limits.ts";
 import type { TaskInputs, TaskProgram, Workload } from "../contract.ts";
 import { KernelError, messageOf } from "./errors.ts";
 import { pageBytes, pagesOf, withMemoryMaximum } from "./wasm-memory.ts";
@@ -34,8 +40,12 @@ interface Exports {
   init?(at: number, length: number): void;
   alloc?(length: number): number;
   malloc?(length: number): number;
+  save?(): Answer;
+  load?(at: number, length: number): void;
   merge?(a: number, aLength: number, b: number, bLength: number): Answer;
 }
+
+const msgpack = new Packr({ useRecords: false });
 
 /** Between two looks at messages. */
 const turnMs = 30;
@@ -49,7 +59,7 @@ export class TaskInstance {
   #isOpen = false;
   #told = 0;
   #outputs: Uint8Array[] = [];
-  #draw: () => number = () => 0;
+  #random = new TaskRandom(0, 0);
   #inputs: TaskInputs | null = null;
   readonly #merges: boolean;
   /** Pages that inputs are laid into, where the module has no allocator. */
@@ -93,6 +103,39 @@ export class TaskInstance {
 
   fraction(): number {
     return (this.#at - this.#lo + this.#told) / (this.#hi - this.#lo);
+  }
+
+  /** Where the grain stands, for `load` of another instance; null where the module cannot say, or says too much. */
+  save(): Uint8Array | null {
+    const { save, load } = this.#kernel;
+    if (!save || !load || this.round) return null;
+    const state = this.#bytesOf(
+      this.#call("save", () => save()),
+      limits.checkpointBytesMax,
+    );
+    const saved = msgpack.encode([this.#at, this.#isOpen, this.#told, this.#random.state, this.#outputs, state]);
+    return saved.length <= limits.checkpointBytesMax ? new Uint8Array(saved) : null;
+  }
+
+  /** Goes on from what `save` gave. Throws KernelError("kernel_trap") where that is none of this grain. */
+  load(saved: Uint8Array): void {
+    const { begin, load } = this.#kernel;
+    const parsed = savedSchema.safeParse(unpacked(saved));
+    if (!parsed.success || !load) fail("The checkpoint is none of this module's.");
+    const [at, isOpen, told, random, outputs, state] = (parsed as { data: Saved }).data;
+    const most = this.#merges ? Math.min(1, at - this.#lo) : at - this.#lo;
+    const fits = at >= this.#lo && at < this.#hi && outputs.length === most;
+    if (!fits || outputs.some(({ length }) => length > this.#program.outputBytesMax(this.payload)))
+      fail("The checkpoint is of another grain.");
+    [this.#at, this.#isOpen, this.#told, this.#outputs] = [at, isOpen, told, outputs];
+    if (isOpen) {
+      const input = this.#program.input(this.payload, at, this.#inputs);
+      const place = this.#place(input);
+      this.#call("begin", () => begin?.(place, input.length));
+    }
+    const place = this.#place(state);
+    this.#call("load", () => load?.(place, state.length));
+    this.#random.state = random;
   }
 
   partial(): Uint8Array {
@@ -151,13 +194,16 @@ export class TaskInstance {
 
   /** Copies an output out of the module's memory. */
   #read(answer: Answer): Uint8Array {
+    return this.#bytesOf(answer, this.#program.outputBytesMax(this.payload));
+  }
+
+  #bytesOf(answer: Answer, most: number): Uint8Array {
     const [at, length] =
       typeof answer === "bigint"
         ? [Number(BigInt.asUintN(32, answer)), Number(BigInt.asUintN(32, answer >> 32n))]
         : Array.isArray(answer)
           ? [(answer[0] as number) >>> 0, (answer[1] as number) >>> 0]
           : fail(`Task ${this.#at}: run must return an i64, or two i32.`);
-    const most = this.#program.outputBytesMax(this.payload);
     if (length > most) fail(`Task ${this.#at} answers ${length} bytes; limits.output_bytes is ${most}.`);
     const { buffer } = this.#kernel.memory;
     if (at + length > buffer.byteLength) fail(`Task ${this.#at} answers ${length} bytes at ${at}, outside its memory.`);
@@ -184,7 +230,7 @@ export class TaskInstance {
   }
 
   #reseed(index: number): void {
-    this.#draw = randomOf(this.#program.seed(this.payload), index);
+    this.#random = new TaskRandom(this.#program.seed(this.payload), index);
   }
 
   #instantiate(): Exports {
@@ -196,7 +242,7 @@ export class TaskInstance {
           progress: (fraction: number) => {
             this.#told = Math.min(1, Math.max(0, Number.isFinite(fraction) ? fraction : 0));
           },
-          random: () => this.#draw(),
+          random: () => this.#random.next(),
         },
       });
     } catch (error) {
@@ -241,17 +287,58 @@ function fail(message: string): never {
 }
 
 /** sfc32 (Doty-Humphrey, PractRand), seeded by the job's seed and the task's number; 53 bits a draw. */
-export function randomOf(seed: number, index: number): () => number {
-  let [a, b, c, d] = [(seed % 2 ** 32) | 0, (seed / 2 ** 32) | 0, (index % 2 ** 32) | 0, (index / 2 ** 32) | 1];
-  const next = (): number => {
+export class TaskRandom {
+  #state: RandomState;
+
+  constructor(seed: number, index: number) {
+    this.#state = [(seed % 2 ** 32) | 0, (seed / 2 ** 32) | 0, (index % 2 ** 32) | 0, (index / 2 ** 32) | 1];
+    for (let round = 0; round < 16; round++) this.#word();
+  }
+
+  /** From 0 to below 1. */
+  next(): number {
+    return ((this.#word() >>> 5) * 2 ** 26 + (this.#word() >>> 6)) / 2 ** 53;
+  }
+
+  get state(): RandomState {
+    return [...this.#state];
+  }
+
+  set state(state: RandomState) {
+    this.#state = [...state];
+  }
+
+  #word(): number {
+    const words = this.#state;
+    const [a, b, c, d] = words;
     const sum = (a + b + d) | 0;
-    d = (d + 1) | 0;
-    a = b ^ (b >>> 9);
-    b = (c + (c << 3)) | 0;
-    c = ((c << 21) | (c >>> 11)) + sum;
-    c |= 0;
+    words[0] = b ^ (b >>> 9);
+    words[1] = (c + (c << 3)) | 0;
+    words[2] = (((c << 21) | (c >>> 11)) + sum) | 0;
+    words[3] = (d + 1) | 0;
     return sum >>> 0;
-  };
-  for (let round = 0; round < 16; round++) next();
-  return () => ((next() >>> 5) * 2 ** 26 + (next() >>> 6)) / 2 ** 53;
+  }
+}
+
+export type RandomState = [number, number, number, number];
+type Saved = z.infer<typeof savedSchema>;
+
+const word = z.number().int();
+const bytes = z.instanceof(Uint8Array);
+/** Task, whether it is under way, its share, the random numbers' state, outputs so far, the module's own. */
+const savedSchema = z.tuple([
+  word.min(0),
+  z.boolean(),
+  z.number().min(0).max(1),
+  z.tuple([word, word, word, word]),
+  z.array(bytes),
+  bytes,
+]);
+
+function unpacked(saved: Uint8Array): unknown {
+  try {
+    return msgpack.decode(saved);
+  } catch {
+    return null;
+  }
 }

@@ -19,6 +19,10 @@ export interface WasmGrain {
   /** The slice's own inputs, or null, and the first task that they belong to. */
   inputs: Uint8Array | null;
   inputsFirstTask?: number;
+  /** What was saved of the grain, which goes on from there. */
+  checkpoint?: Uint8Array | null;
+  /** How often it is saved. */
+  checkpointMs?: number | null;
   /** Tasks lo..hi. */
   lo: number;
   hi: number;
@@ -83,7 +87,12 @@ export class WasmRunner {
    * Computes one grain, in steps of some 30 ms between which messages and timers are served. Rejects with an
    * AbortError within a step of the signal's abort, else with KernelError.
    */
-  async run(grain: WasmGrain, signal: AbortSignal, onFraction?: (fraction: number) => void): Promise<WasmAnswer> {
+  async run(
+    grain: WasmGrain,
+    signal: AbortSignal,
+    onFraction?: (fraction: number) => void,
+    onSaved?: (bytes: Uint8Array) => void,
+  ): Promise<WasmAnswer> {
     if (signal.aborted) throw abortError();
     const kept = await orAborted(this.#take(grain), signal);
     const { instance } = kept;
@@ -92,6 +101,8 @@ export class WasmRunner {
     try {
       if (grain.inputs) instance.takeInputs(grain.inputs, grain.inputsFirstTask ?? grain.lo);
       instance.begin(grain.lo, grain.hi);
+      if (grain.checkpoint && instance instanceof TaskInstance) instance.load(grain.checkpoint);
+      let savedMs = performance.now();
       for (;;) {
         if (signal.aborted || this.options.stopped?.()) throw abortError();
         const { done, ms } = instance.step();
@@ -99,6 +110,11 @@ export class WasmRunner {
         if (done) break;
         const fraction = onFraction ? instance.fraction() : null;
         if (fraction !== null) onFraction?.(fraction);
+        if (grain.checkpointMs && onSaved && performance.now() - savedMs >= grain.checkpointMs) {
+          savedMs = performance.now();
+          const saved = instance instanceof TaskInstance ? instance.save() : null;
+          if (saved) onSaved(saved);
+        }
         // A rest counts as computing: it is what this thread's time amounts to, and slices are sized by it.
         computeMs += await this.#rest(ms, turns);
       }

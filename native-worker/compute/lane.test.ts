@@ -40,6 +40,8 @@ function lane(options: Partial<LaneOptions> = {}) {
   return { made, puppets, lost };
 }
 
+const deaf = { fraction() {}, saved() {} };
+
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
@@ -49,7 +51,7 @@ describe("lane", () => {
     expect(puppets).toHaveLength(0);
     for (let i = 0; i < 2; i++) {
       const fractions: number[] = [];
-      const done = made.run(run, never, (fraction) => fractions.push(fraction));
+      const done = made.run(run, never, { ...deaf, fraction: (fraction) => void fractions.push(fraction) });
       const puppet = puppets[0] as Puppet;
       puppet.on.message({ type: "fraction", id: puppet.lastId, fraction: 0.5 });
       puppet.on.message({ type: "done", id: puppet.lastId, ...answer });
@@ -61,7 +63,7 @@ describe("lane", () => {
 
   it("hands on why a grain failed", async () => {
     const { made, puppets } = lane();
-    const failed = made.run(run, never, () => {});
+    const failed = made.run(run, never, deaf);
     puppets[0]?.on.message({ type: "failed", id: 1, reason: "kernel_trap", message: "trap", grain: 4 });
     await expect(failed).rejects.toMatchObject({ name: "ComputeError", reason: "kernel_trap", grain: 4 });
   });
@@ -69,7 +71,7 @@ describe("lane", () => {
   it("aborts what listens, without a kill", async () => {
     const { made, puppets, lost } = lane();
     const abort = new AbortController();
-    const stopped = made.run(run, abort.signal, () => {});
+    const stopped = made.run(run, abort.signal, deaf);
     abort.abort();
     const puppet = puppets[0] as Puppet;
     expect(puppet.heard.at(-1)).toEqual({ type: "abort", id: 1 });
@@ -77,14 +79,14 @@ describe("lane", () => {
     await expect(stopped).rejects.toMatchObject({ name: "AbortError" });
     await vi.advanceTimersByTimeAsync(2_000);
     expect([puppet.killed, lost]).toEqual([false, []]);
-    await expect(made.run(run, abort.signal, () => {})).rejects.toMatchObject({ name: "AbortError" });
+    await expect(made.run(run, abort.signal, deaf)).rejects.toMatchObject({ name: "AbortError" });
   });
 
   it("kills within a second what does not listen, and starts another for the next run", async () => {
     const { made, puppets, lost } = lane();
     const abort = new AbortController();
-    const stuck = made.run(run, abort.signal, () => {});
-    const beside = made.run(run, never, () => {});
+    const stuck = made.run(run, abort.signal, deaf);
+    const beside = made.run(run, never, deaf);
     abort.abort();
     const both = Promise.allSettled([stuck, beside]);
     await vi.advanceTimersByTimeAsync(600);
@@ -94,7 +96,7 @@ describe("lane", () => {
     ]);
     expect(puppets[0]?.killed).toBe(true);
     expect(lost).toHaveLength(1);
-    const next = made.run(run, never, () => {});
+    const next = made.run(run, never, deaf);
     // What the dead one still says is not heard.
     puppets[0]?.on.message({ type: "failed", id: 3, reason: "internal", message: "late", grain: null });
     puppets[0]?.on.gone("killed");
@@ -105,11 +107,11 @@ describe("lane", () => {
 
   it("fails what ran when its thread dies, and starts another", async () => {
     const { made, puppets, lost } = lane();
-    const failed = made.run(run, never, () => {});
+    const failed = made.run(run, never, deaf);
     puppets[0]?.on.gone("It ended with SIGSEGV.");
     await expect(failed).rejects.toMatchObject({ reason: "device_lost", message: "It ended with SIGSEGV." });
     expect(lost).toEqual(["It ended with SIGSEGV."]);
-    const next = made.run(run, never, () => {});
+    const next = made.run(run, never, deaf);
     puppets[1]?.on.message({ type: "done", id: 2, ...answer });
     expect(await next).toEqual(answer);
   });
@@ -133,10 +135,10 @@ describe("lane", () => {
 
   it("once closed is dead, and says so as an abort", async () => {
     const { made, puppets, lost } = lane();
-    const ended = made.run(run, never, () => {});
+    const ended = made.run(run, never, deaf);
     made.close();
     await expect(ended).rejects.toMatchObject({ name: "AbortError" });
-    await expect(made.run(run, never, () => {})).rejects.toMatchObject({ name: "AbortError" });
+    await expect(made.run(run, never, deaf)).rejects.toMatchObject({ name: "AbortError" });
     expect([puppets[0]?.killed, puppets.length, lost]).toEqual([true, 1, []]);
   });
 });

@@ -1,5 +1,5 @@
 /** One thread or child that computes, whatever it is: sends requests, hears answers, and is replaced when it does not stop. */
-import type { GrainsAnswer } from "../../agent/ports.ts";
+import type { ComputeListener, GrainsAnswer } from "../../agent/ports.ts";
 import { ComputeError } from "../../agent/ports.ts";
 import { abortError, messageOf } from "../../kernels/run/errors.ts";
 import type { GpuFacts } from "../../kernels/run/gpu-device.ts";
@@ -28,7 +28,7 @@ export interface LaneOptions {
 interface Waiting {
   resolve(answer: GrainsAnswer): void;
   reject(error: Error): void;
-  onFraction(fraction: number): void;
+  on: ComputeListener;
 }
 
 /** What does not stop within this time of an abort is killed. */
@@ -44,7 +44,7 @@ export class Lane {
   constructor(private readonly options: LaneOptions) {}
 
   /** Rejects with ComputeError, or an error named AbortError soon after the signal. */
-  run(run: GrainRun, signal: AbortSignal, onFraction: (fraction: number) => void): Promise<GrainsAnswer> {
+  run(run: GrainRun, signal: AbortSignal, on: ComputeListener): Promise<GrainsAnswer> {
     return new Promise((resolve, reject) => {
       if (signal.aborted || this.#closed) {
         reject(abortError());
@@ -62,13 +62,16 @@ export class Lane {
           silence.end();
           reject(error);
         },
-        onFraction: (fraction) => {
-          silence.heard();
-          onFraction(fraction);
+        on: {
+          fraction: (fraction) => {
+            silence.heard();
+            on.fraction(fraction);
+          },
+          saved: (grain, bytes) => on.saved(grain, bytes),
         },
       });
       this.#endpoint?.post({ type: "run", id, run });
-      signal.addEventListener("abort", () => this.#abort(id), { once: true });
+      signal.addEventListener("abort", () => this.#abort(id, silenceMsMax(run) !== null), { once: true });
     });
   }
 
@@ -108,7 +111,8 @@ export class Lane {
     this.#replace(abortError());
   }
 
-  #abort(id: number): void {
+  /** `isForeign`: a researcher's own code, whose slowness to stop says nothing of the device. */
+  #abort(id: number, isForeign: boolean): void {
     if (!this.#waiting.has(id)) return;
     this.#endpoint?.post({ type: "abort", id });
     setTimeout(() => {
@@ -116,7 +120,7 @@ export class Lane {
       this.#take(id)?.reject(abortError());
       const why = `It did not stop within ${abortMsMax} ms and was killed.`;
       this.#replace(new ComputeError(this.options.lostReason, why));
-      this.options.onLost(why);
+      if (!isForeign) this.options.onLost(why);
     }, abortMsMax).unref();
   }
 
@@ -129,7 +133,10 @@ export class Lane {
         void this.#bring(message.sha256, message.role);
         return;
       case "fraction":
-        this.#waiting.get(message.id)?.onFraction(message.fraction);
+        this.#waiting.get(message.id)?.on.fraction(message.fraction);
+        return;
+      case "saved":
+        this.#waiting.get(message.id)?.on.saved(message.grain, message.bytes);
         return;
       case "done":
         this.#take(message.id)?.resolve({

@@ -15,6 +15,7 @@ export type FromCompute =
   | { type: "done"; id: number; partials: Uint8Array[]; computeMs: number; build: string }
   | { type: "failed"; id: number; reason: FailReason | "aborted"; message: string; grain: number | null }
   | { type: "fraction"; id: number; fraction: number }
+  | { type: "saved"; id: number; grain: number; bytes: Uint8Array }
   /** Kernel files are fetched by the parent, which has the network. */
   | { type: "need"; sha256: string; role: KernelRole };
 

@@ -11,6 +11,8 @@ import type { LaneOptions } from "./lane.ts";
 import type { ToCompute } from "./messages.ts";
 import { ComputePool } from "./pool.ts";
 
+const deaf = { fraction() {}, saved() {} };
+
 const facts: GpuFacts = {
   name: "GPU",
   vendor: "v",
@@ -27,6 +29,8 @@ const request: GrainsRequest = {
   input: null,
   inputs: null,
   inputsFirstTask: 0,
+  checkpoint: null,
+  checkpointMs: null,
   lo: 0,
   hi: 1,
   backend: "webgpu",
@@ -85,7 +89,7 @@ describe("looking for a GPU", () => {
       if (end === "ready") children[0]?.on.message({ type: "ready", gpu: null, message: "Only a software adapter." });
       else children[0]?.on.gone("It ended with SIGSEGV.");
       expect(await probed).toBeNull();
-      await expect(pool.run(0, request, never, () => {})).rejects.toMatchObject({ reason: "device_lost" });
+      await expect(pool.run(0, request, never, deaf)).rejects.toMatchObject({ reason: "device_lost" });
       expect([children.length, told]).toEqual([1, []]);
     }
   });
@@ -94,12 +98,12 @@ describe("looking for a GPU", () => {
 describe("losing the GPU", () => {
   it("fails what ran with device_lost, and starts another child at once", async () => {
     const { pool, children, told } = await withGpu();
-    const failed = pool.run(0, request, never, () => {});
+    const failed = pool.run(0, request, never, deaf);
     expect(children[0]?.heard).toMatchObject([{ type: "run", run: { workload: "test", lo: 0, hi: 1 } }]);
     children[0]?.on.gone("crash");
     await expect(failed).rejects.toMatchObject({ name: "ComputeError", reason: "device_lost" });
     children[1]?.on.message({ type: "ready", gpu: facts, message: "" });
-    const done = pool.run(0, request, never, () => {});
+    const done = pool.run(0, request, never, deaf);
     children[1]?.on.message({ type: "done", id: 2, partials: [Uint8Array.of(3)], computeMs: 1, build: "b" });
     expect(await done).toMatchObject({ build: "b" });
     expect(told).toEqual([]);
@@ -108,7 +112,7 @@ describe("losing the GPU", () => {
   it("twice is enough: the coordinator is told, with the reason, and the CPU goes on", async () => {
     const { pool, children, told, logged } = await withGpu();
     for (let i = 0; i < 2; i++) {
-      const failed = pool.run(0, request, never, () => {});
+      const failed = pool.run(0, request, never, deaf);
       children[i]?.on.gone("crash");
       await expect(failed).rejects.toMatchObject({ reason: "device_lost" });
       children[i + 1]?.on.message({ type: "ready", gpu: facts, message: "" });
@@ -118,7 +122,7 @@ describe("losing the GPU", () => {
     expect(told[0]?.capabilities.gpu).toBeNull();
     expect(told[0]?.reason).toMatch(/the CPU goes on\. It was lost 2 times\./);
     expect(logged).toContain("gpu_given_up");
-    await expect(pool.run(0, request, never, () => {})).rejects.toMatchObject({ reason: "device_lost" });
+    await expect(pool.run(0, request, never, deaf)).rejects.toMatchObject({ reason: "device_lost" });
   });
 
   it("once is enough where no GPU is found again", async () => {

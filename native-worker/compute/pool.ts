@@ -1,5 +1,5 @@
 /** The worker's compute: a thread for each WASM slot and, where there is a GPU, one child process. */
-import type { ComputePort, GrainsAnswer, GrainsRequest } from "../../agent/ports.ts";
+import type { ComputeListener, ComputePort, GrainsAnswer, GrainsRequest } from "../../agent/ports.ts";
 import { ComputeError } from "../../agent/ports.ts";
 import { messageOf } from "../../kernels/run/errors.ts";
 import type { GpuFacts } from "../../kernels/run/gpu-device.ts";
@@ -66,17 +66,12 @@ export class ComputePool implements ComputePort {
     this.#capabilities = capabilities;
   }
 
-  run(
-    slot: number,
-    request: GrainsRequest,
-    signal: AbortSignal,
-    onFraction: (fraction: number) => void,
-  ): Promise<GrainsAnswer> {
+  run(slot: number, request: GrainsRequest, signal: AbortSignal, on: ComputeListener): Promise<GrainsAnswer> {
     const { job, backend, ...rest } = request;
     const lane = this.#lane(backend, slot);
     if (!lane) return Promise.reject(new ComputeError("device_lost", `This worker has no ${backend} any more.`));
     const { workload, files, round, tasks, grainTasks } = job;
-    return lane.run({ workload, files, round, tasks, grainTasks, ...rest }, signal, onFraction);
+    return lane.run({ workload, files, round, tasks, grainTasks, ...rest }, signal, on);
   }
 
   /** Skips what fails: an unmeasured speed is learnt from the first leases. */
@@ -90,7 +85,7 @@ export class ComputePool implements ComputePort {
         const files = await this.options.kernelFiles(workload.type);
         if (!files) continue;
         const run = calibrationRun(workload.type, files);
-        const { computeMs } = await lane.run(run, new AbortController().signal, () => {});
+        const { computeMs } = await lane.run(run, new AbortController().signal, { fraction() {}, saved() {} });
         speeds.push({ workload: workload.type, opsPerSecond: calibrationSpeed(run, computeMs) });
       } catch (error) {
         if (error instanceof Error && error.name === "AbortError") break;

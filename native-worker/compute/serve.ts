@@ -1,6 +1,6 @@
 /** What a compute thread and the GPU child have in common: requests come in, answers and wishes for files go out. */
 import { KernelError, messageOf } from "../../kernels/run/errors.ts";
-import { GrainError, type GrainRun, type GrainRunAnswer } from "../../kernels/run/grains.ts";
+import { GrainError, type GrainRun, type GrainRunAnswer, type SavedGrain } from "../../kernels/run/grains.ts";
 import type { FailReason } from "../../protocol/messages.ts";
 import type { FromCompute, KernelRole, ToCompute } from "./messages.ts";
 
@@ -8,6 +8,7 @@ export type Run = (
   run: GrainRun,
   signal: AbortSignal,
   onFraction: (fraction: number) => void,
+  onSaved: (saved: SavedGrain) => void,
 ) => Promise<GrainRunAnswer>;
 
 export class Serving {
@@ -31,7 +32,12 @@ export class Serving {
     const abort = new AbortController();
     this.#aborts.set(id, abort);
     try {
-      const answer = await run(grains, abort.signal, (fraction) => this.post({ type: "fraction", id, fraction }));
+      const answer = await run(
+        grains,
+        abort.signal,
+        (fraction) => this.post({ type: "fraction", id, fraction }),
+        (saved) => this.post({ type: "saved", id, ...saved }),
+      );
       this.post({ type: "done", id, ...answer });
     } catch (error) {
       this.post({ type: "failed", id, ...failureOf(error) });

@@ -12,8 +12,6 @@ export function serveCompute(): void {
   const post = (message: FromCompute): void => port.postMessage(message);
   const serving = new Serving(post, "wasm");
   const runner = new WasmRunner((sha256) => serving.files.get(sha256));
-  port.on("message", (message: ToCompute) =>
-    serving.take(message, (run, signal, onFraction) => runWasmGrains(runner, run, signal, onFraction)),
-  );
+  port.on("message", (message: ToCompute) => serving.take(message, (run, ...on) => runWasmGrains(runner, run, ...on)));
   post({ type: "ready", gpu: null, message: "" });
 }

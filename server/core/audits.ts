@@ -14,8 +14,9 @@ export function queueAudits(
   out: Effect[],
 ): void {
   for (const grain of grains) {
+    if (result.audits.some((audit) => audit.grain === grain)) continue;
     const partial = partials && partialOf(result, grain, partials);
-    result.audits.push({ grain, partial, state: partial ? "queued" : "bringing", answer: null });
+    result.audits.push({ grain, partial, state: partial ? "queued" : "bringing", from: null, answer: null });
     if (partial) waitForAuditor(state, job, result.id);
   }
   // After what was written: a result may be on its way to the record still.

@@ -6,7 +6,8 @@
  * back all that rests on its node's word (`takeback.ts`).
  */
 import type { Backend } from "../../protocol/messages.ts";
-import { auditOf, queueAudits } from "./audits.ts";
+import { auditOf, queueAudits, waitForAuditor } from "./audits.ts";
+import { isStrangers } from "./checkpoints.ts";
 import { closingPassed } from "./closing.ts";
 import type { CoreEvent, CoreWrite, Effect } from "./events.ts";
 import { confirmGrains, provideGrains } from "./grains.ts";
@@ -14,7 +15,7 @@ import { clearClass } from "./quarantine.ts";
 import { onAgreed, settleDisputes } from "./replicas.ts";
 import { accept, finishIfComplete } from "./rounds.ts";
 import type { CoreState, Job, Result } from "./state.ts";
-import { convict, convictReplica, doubt } from "./takeback.ts";
+import { annul, convict, convictReplica, doubt } from "./takeback.ts";
 import { earn, isTrusted, kernelKey, trustOf } from "./trust.ts";
 
 export function certificateOf(job: Job, backend: Backend): "complete" | "evidence" | "none" {
@@ -30,6 +31,12 @@ export function isDrawn(state: CoreState, job: Job, node: string): boolean {
 /** Whether others are to compute such a result of a volunteer's as well. */
 export const needsReplicas = (job: Job, backend: Backend): boolean =>
   job.verification.redundancy > 1 && certificateOf(job, backend) !== "complete";
+
+/** Whether a result rests on a state that a stranger saved: its first grain is computed anew before it counts. */
+export const isDoubtful = (
+  job: Job,
+  { own, node, backend, resumed }: Pick<Result, "own" | "node" | "backend" | "resumed">,
+): boolean => !own && resumed !== null && isStrangers(resumed, node) && certificateOf(job, backend) !== "complete";
 
 /** Draws the grains to compute again; the node that answered could not know them. */
 export function drawAudits(state: CoreState, job: Job, result: Result, partials: Uint8Array, out: Effect[]): void {
@@ -96,6 +103,23 @@ export function onCompared(
     doubt(state, job, result, `audit: ${event.reason}`, now, out);
     return;
   }
+  const { resumed } = result;
+  if (resumed?.grain === event.grain && (event.reason !== null || audit.from)) {
+    if (resumed.bytes.length === 0) {
+      doubt(state, job, result, "audit: wrong, on a state of nobody knows whom", now, out);
+      return;
+    }
+    if (!audit.from) {
+      // Wrong from the start: whether from the state on, or in it, an own node finds out by going on from there.
+      Object.assign(audit, { from: resumed, state: "queued" });
+      waitForAuditor(state, job, result.id);
+      return;
+    }
+    if (event.reason === null) {
+      blameSavers(state, job, result, now, out);
+      return;
+    }
+  }
   const trust = trustOf(state, result.node);
   if (event.reason === null) {
     result.passed++;
@@ -125,6 +149,24 @@ export function onCompared(
     clearClass(state, job, result);
     settle(state, job, result, now, out);
   }
+}
+
+/** The result follows from the state that its node was handed, and that was wrong: whoever handed it on answers for it. */
+function blameSavers(state: CoreState, job: Job, result: Result, now: number, out: Effect[]): void {
+  const { node, resumed } = result;
+  annul(state, job, result, "audit: it went on from a wrong state of another", now, out);
+  const savers = (resumed?.by ?? []).filter((one) => !one.own && one.node !== node);
+  for (const saver of savers) {
+    convictReplica(state, job, saver.node, `checkpoint: grain ${result.lo} went wrong with it`, now, out);
+  }
+}
+
+/** An own node could not go on from where the result's node says that it did. */
+export function resumedInVain(state: CoreState, job: Job, result: Result, now: number, out: Effect[]): void {
+  result.wrong++;
+  const trust = trustOf(state, result.node);
+  Object.assign(trust, { passed: 0, streak: 0 }).wrongGrains++;
+  convict(state, job, result, "audit: what it went on from leads nowhere", now, out);
 }
 
 /** The judge held another's answer against the result. */

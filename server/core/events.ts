@@ -146,12 +146,13 @@ export type CoreWrite =
   | {
       type: "audit.done";
       result: number;
-      kind: "audit" | "replica";
+      /** checkpoint: the node computed the beginning of grain `lo`, from where the result's went on. */
+      kind: "audit" | "replica" | "checkpoint";
       lo: number;
       hi: number;
       node: string;
       own: boolean;
-      verdict: "agrees" | "differs";
+      verdict: "agrees" | "differs" | "resumed";
       reason: string;
     }
   /** The job is open again in `round`: what came after is void. */

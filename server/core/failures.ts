@@ -1,8 +1,11 @@
 /** Grains that could not be computed: retried with back-off, left to own nodes, and in the end the job's failure. */
 import type { FailReason, NodeMessage } from "../../protocol/messages.ts";
+import { resumedInVain } from "./belief.ts";
+import { dropCheckpoint } from "./checkpoints.ts";
 import type { Effect } from "./events.ts";
 import { reopenGrains, unleased } from "./grains.ts";
 import { endLease } from "./leases.ts";
+import { isUntried } from "./placement.ts";
 import { endJob } from "./rounds.ts";
 import type { CoreState, Job, Lease, Node } from "./state.ts";
 
@@ -31,23 +34,38 @@ export function onFail(
     node: node.id,
     job: job.id,
   });
-  // A lost GPU says nothing about the grain: the node's slots change, and the work goes elsewhere.
-  if (message.reason === "device_lost") {
+  // Whoever saved it, it is not the grain's fault, nor this node's.
+  if (lease.checkpoint?.grain === grain && message.reason !== "device_lost") {
+    dropCheckpoint(state, job, grain);
+    const result = lease.audit === null ? undefined : job.results.get(lease.audit);
+    endLease(state, lease, null, null, out);
+    if (result && node.own) resumedInVain(state, job, result, now, out);
+    return;
+  }
+  // A lost GPU says nothing about a grain of ours: the node's slots change, and the work goes elsewhere.
+  if (message.reason === "device_lost" && !job.triedFirst) {
     endLease(state, lease, null, null, out);
     return;
   }
   // An own node that waited in vain for the code has shown that it is the code.
-  const ofNode = nodeFaults.has(message.reason) && !(node.own && message.reason === "timeout");
+  const ofCode = message.reason === "timeout" || (job.triedFirst && message.reason !== "payload_unavailable");
+  const ofNode = nodeFaults.has(message.reason) && !(node.own && ofCode);
   if (ofNode) pause(state, node, message.reason, now);
-  const failure = recordFailure(job, grain, node, ofNode);
+  // Of code that never passed it does not matter on which grain it fails.
+  const failure = recordFailure(job, isUntried(job) ? untried : grain, node, ofNode);
   const { ownFailuresMax, nodeFailuresMax, grainFailuresMax } = state.config;
   if (failure.own >= ownFailuresMax || failure.nodes.size >= nodeFailuresMax || failure.count >= grainFailuresMax) {
+    // Reproduced on an own node: it is the code, wherever it runs.
+    if (job.workload.tasks && failure.own >= ownFailuresMax) state.condemned.add(job.kernel);
     failJob(state, job, grain, message, now, out);
     return;
   }
   if (failure.nodes.size >= 3 && hasOwnNode(state)) job.ownOnly.add(grain);
   endWithPause(state, job, lease, grain, now + state.config.retryMs * 2 ** Math.min(6, failure.count - 1), out);
 }
+
+/** In place of a grain's number. */
+const untried = -1;
 
 /** What says something of the node rather than of the grain: the node rests, and the grain is not blamed so soon. */
 const nodeFaults: ReadonlySet<string> = new Set<FailReason>([

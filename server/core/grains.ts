@@ -1,4 +1,5 @@
 /** Moves grains of a job between open, cooling, leased and covered. Every move is checked against the table. */
+import { dropCheckpoint } from "./checkpoints.ts";
 import type { Range } from "./ranges.ts";
 import type { CoreState, Job, Result } from "./state.ts";
 import { assertTransition, InvalidTransition, type StandingState } from "./transitions.ts";
@@ -68,9 +69,12 @@ export function thawGrains(state: CoreState, job: Job, now: number): void {
 
 /** open, cooling or leased -> covered by `result`. The ranges must be uncovered. */
 export function coverGrains(state: CoreState, job: Job, ranges: readonly Range[], result: Result): void {
+  // An own node has tried it: from now on it is for volunteers too.
+  if (job.triedFirst && job.confirmedGrains === 0 && result.standing === "confirmed") state.workVersion++;
   for (const [lo, hi] of ranges) {
     unwait(job, lo, hi);
     job.coverage.cover(lo, hi, result.id);
+    if (state.checkpoints.size > 0) for (let grain = lo; grain < hi; grain++) dropCheckpoint(state, job, grain);
     job.story.add(result.standing, lo, hi, result.id);
     count(job, result.standing, hi - lo);
   }

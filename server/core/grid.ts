@@ -5,6 +5,7 @@
  */
 import { onBrought } from "./audits.ts";
 import { onChecked, onCompared, onReplica } from "./belief.ts";
+import { onCheckpoint } from "./checkpoints.ts";
 import { Draw } from "./draw.ts";
 import type { CoreEvent, CorePorts, Effect } from "./events.ts";
 import { onFail, onRelease } from "./failures.ts";
@@ -35,6 +36,9 @@ export function createState(config: Partial<CoreConfig> = {}, epoch = 1): CoreSt
     trust: new Map(),
     changedTrust: new Set(),
     suspicions: new Map(),
+    condemned: new Set(),
+    checkpoints: new Map(),
+    checkpointBytes: 0,
     draw: new Draw(),
     connections: new Map(),
     leases: new Map(),
@@ -193,6 +197,7 @@ function onNodeEvent(
     node.standingChanged = true;
   } else if (message.type === "release") onRelease(state, node, message.lease, out);
   else if (message.type === "fail") onFail(state, node, message, now, out);
+  else if (message.type === "checkpoint") onCheckpoint(state, node, message);
   else onMessage(state, node, message, out);
 }
 

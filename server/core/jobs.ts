@@ -1,5 +1,5 @@
 /** Jobs that come, and that are called off. */
-import type { Workload } from "../../kernels/contract.ts";
+import type { Needs, Workload } from "../../kernels/contract.ts";
 import type { CoreEvent, Effect, NewJob } from "./events.ts";
 import { Coverage, RangeSet } from "./ranges.ts";
 import { endJob, startRound } from "./rounds.ts";
@@ -59,6 +59,8 @@ export function createJob(state: CoreState, seed: NewJob, now: number): Job {
     backends: plan.needs.backends,
     memoryBytes: plan.needs.memoryBytes,
     engines: plan.needs.engines,
+    consents: plan.needs.consents ?? [],
+    triedFirst: plan.needs.triedFirst ?? false,
     needsClass: needsClass(workload, plan.needs, (seed.terms ?? freeTerms).supply),
     hasCheck: seed.hasCheck,
     judged: plan.output === "reduce" || seed.hasCheck,
@@ -97,10 +99,11 @@ export function createJob(state: CoreState, seed: NewJob, now: number): Job {
 
 function needsClass(
   workload: Workload,
-  needs: { backends: readonly string[]; memoryBytes: number; engines: readonly string[] },
+  needs: Pick<Needs, "backends" | "memoryBytes" | "engines" | "consents">,
   supply: JobTerms["supply"],
 ): string {
-  return [workload.family.id, needs.backends.join("+"), needs.memoryBytes, needs.engines.join("+"), supply].join("/");
+  const families = [workload.family.id, ...(needs.consents ?? [])].join("+");
+  return [families, needs.backends.join("+"), needs.memoryBytes, needs.engines.join("+"), supply].join("/");
 }
 
 /** Its budget is used up: from now on it is for volunteers. What instances hold of it they finish. */

@@ -1,8 +1,10 @@
 /** Issues, extends and ends leases. */
 import type { Backend } from "../../protocol/messages.ts";
 import { auditOf, waitForAuditor } from "./audits.ts";
+import { type Checkpoint, checkpointFor, resumedMark } from "./checkpoints.ts";
 import type { CorePorts, Effect } from "./events.ts";
 import { cutGrains, reopenGrains, unleased } from "./grains.ts";
+import { noteFetched } from "./nearness.ts";
 import { returnReplica } from "./replicas.ts";
 import type { CoreState, Job, Lease, Node } from "./state.ts";
 import { charge, enterTail, refund } from "./turns.ts";
@@ -14,6 +16,8 @@ export interface Assignment {
   estimateMs: number;
   audit: number | null;
   replica?: boolean;
+  /** What an audit goes on from. */
+  from?: Checkpoint | null;
   /** The lease that this one copies. */
   copyOf: Lease | null;
   /** An earlier, slower copy, which ends. */
@@ -31,7 +35,8 @@ export function issueLease(
 ): Lease {
   const { job, lo, hi, audit, copyOf, replaces } = assignment;
   if (replaces) endLease(state, replaces, null, "replaced", out);
-  const id = `${state.epoch.toString(36)}.${(state.nextLease++).toString(36)}`;
+  const checkpoint = audit === null ? checkpointFor(state, job, node, lo) : (assignment.from ?? null);
+  const id = leaseId(state, checkpoint);
   if (audit === null && !copyOf) {
     // Charged first: a submitter that has nothing left to cut leaves the turns, and takes its debt along.
     charge(state, job, (hi - lo) * job.grainCoreSeconds, now);
@@ -62,6 +67,7 @@ export function issueLease(
     done: 0,
     fraction: 0,
     coreSecondsPerGrain: job.grainCoreSeconds,
+    checkpoint,
   };
   if (copyOf) {
     copyOf.twin = id;
@@ -73,6 +79,10 @@ export function issueLease(
   sendLease(state, node, job, lease, now, out);
   return lease;
 }
+
+/** Its ticket covers it: also after a restart a lease tells that it went on from what another saved. */
+const leaseId = (state: CoreState, checkpoint: Checkpoint | null): string =>
+  `${state.epoch.toString(36)}.${(state.nextLease++).toString(36)}${checkpoint ? resumedMark : ""}`;
 
 /** Estimated time until a slot of the node is through with what it holds for this backend; what is done of it counts too. */
 function aheadMs(node: Node, backend: Backend): number {
@@ -96,6 +106,7 @@ function sendLease(_state: CoreState, node: Node, job: Job, lease: Lease, now: n
   if (!node.jobsSent.has(job.id)) {
     node.jobsSent.add(job.id);
     job.sentTo.add(node.id);
+    noteFetched(node, job);
     out.push({
       type: "send",
       connection,

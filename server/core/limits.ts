@@ -59,6 +59,11 @@ export interface CoreConfig {
   distinctNetworks: boolean;
   /** A node that is gone for so long will hardly be back: what rests on its word is audited then. */
   leftMs: number;
+  /** A job waits at most so long while nodes go on with others of its submitter whose data they have. */
+  nearMs: number;
+  /** How often nodes save long grains, where kernels can; and what is kept of them, over all jobs. */
+  checkpointMs: number;
+  checkpointBytesMax: number;
   /** So many single wrong grains of one machine are a fault that stays: no more of that kernel on that backend. */
   faultsMax: number;
   /** Identities of one class that a kernel failed on, of different networks, before the class is quarantined. */
@@ -99,6 +104,9 @@ export const defaultConfig: CoreConfig = {
   closingSpan: 4,
   distinctNetworks: true,
   leftMs: 60_000,
+  nearMs: 10_000,
+  checkpointMs: 5_000,
+  checkpointBytesMax: 64 << 20,
   faultsMax: 2,
   quarantineNodes: 3,
 };

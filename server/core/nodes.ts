@@ -1,5 +1,6 @@
 /** Nodes that come, change, fall silent and go. */
 import type { Backend, NodeMessage } from "../../protocol/messages.ts";
+import { ofLostLease } from "./checkpoints.ts";
 import { closeWork } from "./closing.ts";
 import type { CoreEvent, CorePorts, Effect } from "./events.ts";
 import { unwait } from "./grains.ts";
@@ -82,6 +83,7 @@ export function onHello(state: CoreState, event: HelloEvent, now: number, ports:
       own: node.own,
       heartbeatMs: state.config.heartbeatMs,
       flushMs: state.config.flushMs,
+      checkpointMs: state.config.checkpointMs,
       sign: state.config.signResults,
       resumed,
     },
@@ -131,6 +133,7 @@ function join(event: HelloEvent, now: number): Node {
     speeds: new Map(),
     pace: new Map(),
     jobsSent: new Set(),
+    fetched: new Set(),
     connectedAtMs: now,
     lastSeenMs: now,
     draining: false,
@@ -231,6 +234,7 @@ function adopt(state: CoreState, node: Node, told: HeldLease, now: number, ports
     done: told.next - told.lo,
     fraction: 0,
     coreSecondsPerGrain: job.grainCoreSeconds,
+    checkpoint: ofLostLease(job, told.lease, told.lo),
   });
   charge(state, job, (told.hi - told.next) * job.grainCoreSeconds, now);
   return true;
@@ -285,6 +289,7 @@ export function onMessage(
     case "progress":
     case "release":
     case "fail":
+    case "checkpoint":
       throw new Error(`${message.type} is handled in grid.ts`);
   }
 }

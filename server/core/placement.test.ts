@@ -51,6 +51,23 @@ describe("slices", () => {
     expect([grid.leasesOf("slow").length, grid.leasesOf("quick").length]).toEqual([2, 5]);
   });
 
+  it("go to nodes that have the job's data, before others of the same submitter, but not for ever", () => {
+    const grid = new TestGrid({ leasesPerSlot: 1, lightLeasesPerSlot: 1, sliceGrainsMax: 1, nearMs: 3_000 });
+    const blob = (digit: string) => ({ payloadBlob: digit.repeat(64) });
+    const held = (node: string) => first(grid, node).job;
+    grid.join("ann", { own: true });
+    grid.submit("a", { grains: 50 }, blob("a"));
+    grid.submit("b", { grains: 50 }, blob("b"));
+    const turns: string[] = [];
+    for (let turn = 0; turn < 12; turn++) {
+      turns.push(held("ann"));
+      grid.pass(500);
+      grid.answer(first(grid, "ann"));
+    }
+    // Without the data in mind they would take turns.
+    expect(turns.join("")).toMatch(/^a{6,9}b/);
+  });
+
   it("go only where they may and can run", () => {
     const grid = new TestGrid();
     grid.submit("j", { engines: ["ffmpeg"] });

@@ -4,6 +4,7 @@ import type { Backend } from "../../protocol/messages.ts";
 import { nextInLine } from "./audits.ts";
 import type { CorePorts, Effect } from "./events.ts";
 import { type Assignment, endLease, issueLease } from "./leases.ts";
+import { isNear } from "./nearness.ts";
 import { isQuarantined } from "./quarantine.ts";
 import type { Range } from "./ranges.ts";
 import { mayReplicate, nextReplica } from "./replicas.ts";
@@ -95,6 +96,8 @@ function takesMore(state: CoreState, node: Node, backend: Backend): boolean {
 export function misfit(state: CoreState, node: Node, backend: Backend, job: Job): string | null {
   if (!job.backends.includes(backend)) return "backend";
   if (!node.preferences.families.includes(job.workload.family.id)) return "family_off";
+  if (!job.consents.every((consent) => node.preferences.families.includes(consent))) return "consent_off";
+  if (!node.own && isUntried(job)) return "untried";
   const { ramBytes, kernelBytesMax } = node.capabilities;
   if (job.memoryBytes > Math.min(ramBytes ?? Number.POSITIVE_INFINITY, kernelBytesMax ?? Number.POSITIVE_INFINITY))
     return "memory";
@@ -102,8 +105,12 @@ export function misfit(state: CoreState, node: Node, backend: Backend, job: Job)
   if (!mayHold(state, node, job)) return "placement";
   if (node.hired && job.terms.supply !== "paid") return "unpaid";
   if (state.trust.get(node.id)?.benched.has(kernelKey(job, backend))) return "benched";
+  if (!node.own && state.condemned.has(job.kernel)) return "condemned";
   return isQuarantined(state, node, job, backend) ? "quarantined" : null;
 }
+
+/** Its code has yet to pass on an own node. */
+export const isUntried = (job: Job): boolean => job.triedFirst && job.confirmedGrains === 0;
 
 /** Whether the submitter lets this node see the job's data. */
 function mayHold(state: CoreState, node: Node, { terms }: Job): boolean {
@@ -124,7 +131,8 @@ function nextAudit(state: CoreState, node: Node, backend: Backend): Assignment |
   const { grain } = audit;
   audit.state = "leased";
   const estimateMs = estimate(node, job, backend, 1);
-  return { job, lo: grain, hi: grain + 1, estimateMs, audit: result.id, copyOf: null, replaces: null };
+  const { from } = audit;
+  return { job, lo: grain, hi: grain + 1, estimateMs, audit: result.id, from, copyOf: null, replaces: null };
 }
 
 function replicaFor(state: CoreState, node: Node, backend: Backend): Assignment | null {
@@ -194,7 +202,26 @@ function firstFitting(
     const job = queue.find(fits, 64);
     if (job && (!best || job.queueKey < best.queueKey)) best = job;
   }
-  return best;
+  return best && !isNear(node, best) ? (nearOne(state, submitter, node, backend, fits, best) ?? best) : best;
+}
+
+/** One whose data the node has, which goes before what it would have to fetch for: not for longer than that may wait. */
+function nearOne(
+  state: CoreState,
+  submitter: Submitter,
+  node: Node,
+  backend: Backend,
+  fits: (job: Job) => boolean,
+  first: Job,
+): Job | undefined {
+  const latest = first.queueKey + state.config.nearMs;
+  const isBetter = (job: Job): boolean => job.queueKey <= latest && isNear(node, job) && fits(job);
+  for (const queue of submitter.queues.values()) {
+    const top = queue.top;
+    const job = top && !misfit(state, node, backend, top) ? queue.find(isBetter, 64) : undefined;
+    if (job) return job;
+  }
+  return undefined;
 }
 
 /** The run of open grains that this node would get, sized to its speed; null when none is for it. */
@@ -223,6 +250,7 @@ function withoutOwnOnly(job: Job, grains: number): Range | null {
  */
 function sliceGrains(state: CoreState, node: Node, job: Job, backend: Backend): number {
   const { firstSliceMs } = state.config;
+  if (isUntried(job)) return 1;
   const sliceGrainsMax = Math.min(state.config.sliceGrainsMax, job.sliceGrainsMax);
   // Audits wait behind what an own node holds.
   const sliceMs = node.own && state.volunteersHere ? firstSliceMs : state.config.sliceMs;

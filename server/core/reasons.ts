@@ -10,11 +10,14 @@ const backends: readonly Backend[] = ["webgpu", "native", "wasm"];
 const sentences: Record<string, string> = {
   backend: "it runs on none of the backends offered",
   family_off: "its family of workloads is switched off",
+  consent_off: "what it needs to be allowed beside its family is switched off",
+  untried: "its code is tried on an own node first",
   memory: "it needs more memory than there is",
   engine: "it needs an engine that is not installed",
   placement: "its submitter keeps it to own nodes, or to trusted ones",
   unpaid: "nobody pays for it, so instances leave it to volunteers",
   benched: "results of its kind were wrong on this machine, more than once",
+  condemned: "its code failed on an own node, so volunteers get it no more",
   quarantined: "its kernel is wrong on this kind of browser and GPU",
   for_volunteers: "it is left to volunteers, and own nodes only check it",
 };

@@ -1,6 +1,8 @@
 /** Rebuilds what the core remembers from the record, after a restart. */
 import type { KernelFiles } from "../../protocol/messages.ts";
-import { certificateOf, drawAudits, isDrawn, needsReplicas, rest, settle } from "./belief.ts";
+import { queueAudits } from "./audits.ts";
+import { certificateOf, drawAudits, isDoubtful, isDrawn, needsReplicas, rest, settle } from "./belief.ts";
+import { ofLostLease } from "./checkpoints.ts";
 import type { CoreEvent, Effect, NewJob } from "./events.ts";
 import { count, reopenGrains } from "./grains.ts";
 import { createJob } from "./jobs.ts";
@@ -86,6 +88,7 @@ function restoreCoverage(job: Job, record: StoredResult): void {
     passed: 0,
     wrong: 0,
     fault: null,
+    resumed: ofLostLease(job, record.lease, record.lo),
     merged: false,
     grounds: stands ? groundsOf(record.verdict) : "",
     computeMs: record.computeMs,
@@ -155,6 +158,7 @@ export function restoreResult(
     return;
   }
   if (!result.own && needsReplicas(job, result.backend)) startReplicas(state, job, result);
+  if (isDoubtful(job, result)) queueAudits(state, job, result, [result.lo], event.partials, out);
   // Who restarts the coordinator cannot choose what is drawn: the same chances as when it arrived.
   if (!result.own && certificateOf(job, result.backend) !== "complete" && isDrawn(state, job, result.node)) {
     drawAudits(state, job, result, event.partials, out);

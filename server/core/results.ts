@@ -1,8 +1,9 @@
 /** Takes results in: what they cover, who must judge them, and when they are acknowledged. */
 import type { ResultMessage } from "../../protocol/messages.ts";
 import { countPartials, slicePartials } from "../../protocol/partials.ts";
-import { auditOf } from "./audits.ts";
-import { certificateOf, drawAudits, isDrawn, needsReplicas, rest } from "./belief.ts";
+import { auditOf, queueAudits } from "./audits.ts";
+import { certificateOf, drawAudits, isDoubtful, isDrawn, needsReplicas, rest } from "./belief.ts";
+import { type Checkpoint, foreignCheckpoint } from "./checkpoints.ts";
 import type { CorePorts, CoreWrite, Effect } from "./events.ts";
 import { coverGrains } from "./grains.ts";
 import { endLease, removeLease } from "./leases.ts";
@@ -51,7 +52,7 @@ export function takeResult(
       afterwards: [{ type: "ack", connection, seq: message.seq, rejected: null }],
     });
   } else {
-    coverWith(state, job, node, message, fresh, now, out);
+    coverWith(state, job, node, message, foreignCheckpoint(job, lease, node, message), fresh, now, out);
   }
   const alone = lease !== undefined && lease.twin === null && message.lo >= lease.next;
   if (lease) advanceLease(state, lease, message, out);
@@ -95,13 +96,16 @@ function coverWith(
   job: Job,
   node: Node,
   message: ResultMessage,
+  resumed: Checkpoint | null,
   fresh: readonly (readonly [number, number])[],
   now: number,
   out: Effect[],
 ): void {
   const isDrawnNow = !node.own && certificateOf(job, message.backend) !== "complete" && isDrawn(state, job, node.id);
+  const isDoubted = isDoubtful(job, { own: node.own, node: node.id, backend: message.backend, resumed });
   const isReplicated = !node.own && needsReplicas(job, message.backend);
-  const standing = job.hasCheck || isDrawnNow || isReplicated ? "candidate" : node.own ? "confirmed" : "provisional";
+  const standing =
+    job.hasCheck || isDrawnNow || isReplicated || isDoubted ? "candidate" : node.own ? "confirmed" : "provisional";
   const result: Result = {
     id: state.nextResult++,
     lo: message.lo,
@@ -118,6 +122,7 @@ function coverWith(
     passed: 0,
     wrong: 0,
     fault: null,
+    resumed,
     merged: false,
     grounds: standing === "confirmed" ? "own" : standing === "provisional" ? "trust" : "",
     computeMs: message.computeMs,
@@ -159,10 +164,12 @@ function coverWith(
         standing,
         verdict: standing === "confirmed" ? "own_node" : result.grounds,
       },
+      ...contributions(result),
     ],
     afterwards,
   });
   if (isReplicated) startReplicas(state, job, result);
+  if (isDoubted) queueAudits(state, job, result, [result.lo], message.partials, out);
   if (isDrawnNow) drawAudits(state, job, result, message.partials, out);
   if (standing === "candidate") {
     // The last grains are here: what else rests on somebody's word need not wait for this one's verdict.
@@ -172,6 +179,17 @@ function coverWith(
   accept(state, job, result, fresh, out);
   if (standing === "provisional") rest(job, result);
   finishIfComplete(state, job, now, out);
+}
+
+/** Whose state the first grain went on from: for the receipt. */
+function contributions({ id, lo, node, resumed }: Result): CoreWrite[] {
+  const others = (resumed?.by ?? []).filter((one) => one.node !== node);
+  return others.map(
+    (one): CoreWrite => ({
+      ...{ type: "audit.done", kind: "checkpoint", result: id, lo, hi: lo + 1, verdict: "resumed", reason: "" },
+      ...{ node: one.node, own: one.own },
+    }),
+  );
 }
 
 /** Core-seconds that went into grains of the job, and what for. */

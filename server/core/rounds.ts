@@ -2,6 +2,7 @@
 import { grainsOf } from "../../kernels/contract.ts";
 import type { Reason } from "../../protocol/rest.ts";
 import { forgetAudits } from "./audits.ts";
+import { forgetCheckpoints } from "./checkpoints.ts";
 import { closeJob, closeWork } from "./closing.ts";
 import type { CoreEvent, CoreWrite, Effect, JudgeRequest } from "./events.ts";
 import { reopenGrains } from "./grains.ts";
@@ -256,6 +257,7 @@ export function endJob(
   out: Effect[],
 ): void {
   job.reason = reason;
+  forgetCheckpoints(state, job);
   job.stats.provisionalResults = 0;
   for (const results of job.onTrust.values()) job.stats.provisionalResults += results.size;
   dropJob(state, job, end, out);

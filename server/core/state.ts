@@ -9,6 +9,7 @@ import type {
   Preferences,
 } from "../../protocol/messages.ts";
 import type { Reason } from "../../protocol/rest.ts";
+import type { Checkpoint } from "./checkpoints.ts";
 import type { Draw } from "./draw.ts";
 import type { CoreConfig } from "./limits.ts";
 import type { Suspicion } from "./quarantine.ts";
@@ -64,6 +65,8 @@ export interface Node {
   pace: Map<Backend, number>;
   /** Jobs that this session knows already. */
   jobsSent: Set<string>;
+  /** Blobs that it was told to fetch, in this session and those before, the oldest first: it may have them still. */
+  fetched: Set<string>;
   connectedAtMs: number;
   lastSeenMs: number;
   draining: boolean;
@@ -117,6 +120,8 @@ export interface Lease {
   fraction: number;
   /** Core-seconds charged to the submitter; what is not computed is refunded. */
   coreSecondsPerGrain: number;
+  /** What its first grain goes on from. */
+  checkpoint: Checkpoint | null;
 }
 
 /** One grain of a result that an own node computes again. */
@@ -125,6 +130,8 @@ export interface Audit {
   /** The volunteer's partial of that grain, until the verdict; null while it is brought from the record. */
   partial: Uint8Array | null;
   state: "bringing" | "queued" | "leased" | "comparing";
+  /** The second look at a grain that was wrong: from where its node went on. */
+  from: Checkpoint | null;
   /** The auditor's message, acknowledged with the verdict. */
   answer: { connection: number; seq: number; node: string; own: boolean } | null;
 }
@@ -158,6 +165,8 @@ export interface Result {
   wrong: number;
   /** What the first audit that found it wrong said. */
   fault: string | null;
+  /** What others had computed of its first grain. */
+  resumed: Checkpoint | null;
   /** The judge merged it. */
   merged: boolean;
   /** Why it counts. */
@@ -254,6 +263,9 @@ export interface Job {
   backends: readonly Backend[];
   memoryBytes: number;
   engines: readonly string[];
+  consents: readonly string[];
+  /** Volunteers get it once an own node has computed a grain. */
+  triedFirst: boolean;
   /** Jobs of one class fit the same nodes. */
   needsClass: string;
   /** Does the judge see its results? Not when partials are the output and nothing is checked. */
@@ -355,6 +367,8 @@ export interface CoreState {
   trust: Map<string, Trust>;
   /** Classes of machines that got kernels wrong. */
   suspicions: Map<string, Suspicion>;
+  /** Researchers' kernels that failed on an own node: volunteers get them no more. */
+  condemned: Set<string>;
   /** Identities whose trust is to be written. */
   changedTrust: Set<string>;
   /** Randomness of this step. */
@@ -377,6 +391,9 @@ export interface CoreState {
   copies: number;
   /** Rises whenever copies may have become worthwhile: each second, and when a job has nothing left to cut. */
   copyVersion: number;
+  /** What nodes saved of long grains, by job and grain, the oldest first; and their bytes. */
+  checkpoints: Map<string, Checkpoint>;
+  checkpointBytes: number;
   /** What one core of the grid reaches, over all: core-seconds per second of all slots online. */
   fleetCoreSeconds: number;
   /** Volunteers are connected, whose results may have to be audited at once. */

@@ -73,6 +73,15 @@ function condemn(
   for (const cosigner of trust.cosigners) reaudit(state, cosigner, now, out);
 }
 
+/** A result does not count, and its node is not to blame. */
+export function annul(state: CoreState, job: Job, result: Result, reason: string, now: number, out: Effect[]): void {
+  const books = new Books(state, reason, out);
+  books.takeBack(job, result);
+  books.close();
+  out.push({ type: "note", code: "result_annulled", message: reason, node: result.node, job: job.id });
+  finishIfComplete(state, job, now, out);
+}
+
 /** A result is outside its tolerance: it does not count, and its node is tried anew. That proves nothing more. */
 export function doubt(state: CoreState, job: Job, result: Result, reason: string, now: number, out: Effect[]): void {
   const trust = trustOf(state, result.node);

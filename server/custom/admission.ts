@@ -9,7 +9,8 @@ import { type CustomPayload, limitsOf, moduleBytesMax, payloadSchema } from "../
 import { type Blobs, fileReader } from "../blobs/blobs.ts";
 import type { Admission } from "../shell/acceptance.ts";
 import { GridError } from "../transport/grid.ts";
-import type { Fault, Order, Word } from "./messages.ts";
+import type { Fault, Order, ShaderFacts, Word } from "./messages.ts";
+import { wholeShader } from "./shader.ts";
 
 interface UploadedInputs {
   bytes: number;
@@ -33,9 +34,15 @@ export interface CustomPorts {
 }
 
 interface Made {
-  wasm: Uint8Array;
+  role: "wasm-scalar" | "wgsl";
+  file: Uint8Array;
   taskMs: number;
+  resumable?: boolean;
+  shader?: ShaderFacts;
 }
+
+/** Of a shader nobody knows before it ran. */
+const shaderTaskMs = 0.01;
 
 /** What AssemblyScript imports as "./queztl". */
 const library = readFileSync(new URL("../../kernels/assembly/queztl.ts", import.meta.url), "utf8");
@@ -64,12 +71,13 @@ export class CustomAdmission {
     }
     const file = await this.#fileOf(payload, submitter);
     const made = await this.#made(file ? { ...payload, inputs: file.trial } : payload);
-    const sha256 = await this.ports.putBlob(made.wasm);
-    const files = { "wasm-scalar": { sha256, bytes: made.wasm.length } };
+    const sha256 = await this.ports.putBlob(made.file);
+    const files = { [made.role]: { sha256, bytes: made.file.length } };
     const kernel = createHash("sha256").update(JSON.stringify(files)).digest("hex");
     const { code: _, module: __, ...rest } = payload;
     const input = file ? { input_bytes: file.bytes } : {};
-    const admitted = { module: sha256, bytes: made.wasm.length, task_ms: made.taskMs, ...input };
+    const shader = made.shader ? { shader: made.shader } : { resumable: made.resumable ?? false };
+    const admitted = { module: sha256, bytes: made.file.length, task_ms: made.taskMs, ...shader, ...input };
     const whole = { ...rest, admitted };
     // How many tasks there are is known only now.
     const fault = file ? payloadSchema.safeParse(whole).error?.issues[0] : undefined;
@@ -174,8 +182,11 @@ function tryIn(payload: CustomPayload, workshopFile: string, compileMsMax: numbe
     );
     child.on("message", (word: Word) => {
       if (word.type === "fault") refuse(word.fault);
-      else if (word.type === "tried") end(() => resolve({ wasm: wasm as Uint8Array, taskMs: word.taskMs }));
-      else {
+      else if (word.type === "tried") end(() => resolve({ role: "wasm-scalar", file: wasm as Uint8Array, ...word }));
+      else if (word.type === "shader") {
+        const file = Buffer.from(wholeShader(payload.code ?? ""));
+        end(() => resolve({ role: "wgsl", file, taskMs: shaderTaskMs, shader: word.shader }));
+      } else {
         if (word.type === "compiled") wasm = new Uint8Array(word.wasm);
         if (wasm && wasm.length > moduleBytesMax)
           refuse(late(`The module has ${wasm.length} bytes; at most ${moduleBytesMax}.`, "Send less code."));

@@ -15,9 +15,14 @@ export interface Fault {
   remedy: string;
 }
 
+/** What a shader declares. */
+export type ShaderFacts = NonNullable<NonNullable<CustomPayload["admitted"]>["shader"]>;
+
 export type Word =
   | { type: "compiled"; wasm: Uint8Array }
   /** A task of the trial is done. */
   | { type: "task" }
-  | { type: "tried"; taskMs: number }
+  | { type: "tried"; taskMs: number; resumable: boolean }
+  /** Nothing runs here: own nodes with a GPU try it. */
+  | { type: "shader"; shader: ShaderFacts }
   | { type: "fault"; fault: Fault };

@@ -11,14 +11,20 @@ import workload from "../../kernels/workloads/custom/workload.ts";
 import { compile } from "./compile.ts";
 import { inspect } from "./inspect.ts";
 import type { Fault, Order, Word } from "./messages.ts";
+import { inspectShader } from "./shader.ts";
 
 /** Long enough to tell how long a task takes, short enough to wait for. */
 const trialMs = 400;
 const trialTasksMax = 256;
+const dayMs = 86_400_000;
 
 const say = (word: Word): Promise<void> => new Promise((resolve) => void process.send?.(word, () => resolve()));
 
 async function make({ payload, library }: Order): Promise<void> {
+  if (payload.language === "wgsl") {
+    const seen = await inspectShader(payload.code ?? "");
+    return say("fault" in seen ? { type: "fault", fault: seen.fault } : { type: "shader", shader: seen.shader });
+  }
   const field = payload.language === "wasm" ? "module" : "code";
   const made =
     payload.language === "wasm"
@@ -38,7 +44,8 @@ async function attempt(wasm: Uint8Array, payload: CustomPayload, field: string):
     await spent(instance, payload, 0, Math.min(tasks, trialTasksMax));
     const { ms, done } = await spent(instance, payload, 0, Math.min(tasks, trialTasksMax));
     if (tasks > 1) await spent(instance, payload, tasks - 1, tasks);
-    await say({ type: "tried", taskMs: Math.max(0.001, ms / done) });
+    const resumable = canResume(wasm, payload);
+    await say({ type: "tried", taskMs: Math.min(dayMs, Math.max(0.001, ms / done)), resumable });
   } catch (error) {
     const reason = error instanceof KernelError ? error.reason : "internal";
     const message = error instanceof Error ? error.message : String(error);
@@ -64,13 +71,26 @@ async function spent(
   while (ms < trialMs) {
     const step = instance.step();
     ms += step.ms;
-    done = Math.max(1, Math.floor(instance.fraction() * (hi - lo)));
+    // Of a long task a part may be done, as it tells itself.
+    done = instance.fraction() * (hi - lo) || 1;
     await say({ type: "task" });
     if (step.done) break;
   }
   if (outputOf(payload) === "json")
     for (const [at, row] of unpackOutputs(instance.partial()).entries()) checkJson(row, lo + at);
   return { ms, done };
+}
+
+/** Whether a task that is under way can be saved, and taken up by a fresh instance. Throws where it should and cannot. */
+function canResume(wasm: Uint8Array, payload: CustomPayload): boolean {
+  const [first, second] = [0, 1].map(() => openTasks(wasm, workload as unknown as Workload, payload));
+  first?.begin(0, tasksOf(payload));
+  first?.step();
+  const saved = first?.save() ?? null;
+  if (!saved) return false;
+  second?.begin(0, tasksOf(payload));
+  second?.load(saved);
+  return true;
 }
 
 function checkJson(row: Uint8Array, task: number): void {

@@ -26,6 +26,8 @@ export interface AcceptancePorts {
   catalog: Catalog;
   /** By workload: what jobs' own code must pass. */
   admissions?: ReadonlyMap<string, Admission>;
+  /** Why volunteers get a kernel no more; null where they may. */
+  quarantined(kernel: string): string | null;
   job(id: string): Promise<JobView | null>;
 }
 
@@ -68,6 +70,13 @@ export class Acceptance {
     const admit = this.ports.admissions?.get(entry.workload.type);
     const admitted = admit ? await admit(given.payload, request.submitter) : given;
     const { payload, kernel, files } = { kernel: entry.kernel, files: entry.files, ...admitted };
+    const fault = this.ports.quarantined(kernel);
+    if (fault !== null && request.terms?.placement !== "own") {
+      throw new GridError("invalid_payload", `This code failed before, on a node of the grid's own. ${fault}`, {
+        field: "payload",
+        remedy: 'Correct it, or submit it with "placement": "own".',
+      });
+    }
     // What was found out of the code tells how it is cut.
     const plan = planOf(entry, payload);
     const payloadJson = JSON.stringify(payload);

@@ -57,6 +57,8 @@ export interface Follower {
   /** The record was opened. */
   load(): Promise<void>;
   follows(write: CoreWrite, state: CoreState, now: number): readonly Write[];
+  /** The core is built anew, out of the record. */
+  restore?(state: CoreState): void;
 }
 
 interface Waiter {
@@ -131,6 +133,11 @@ export class Engine {
     return session !== null;
   }
 
+  /** Whose session a token proves. */
+  session(token: string): { node: string; session: string } | null {
+    return sessionOf(this.#mac, token);
+  }
+
   get sockets(): number {
     return this.#connections.size;
   }
@@ -198,6 +205,7 @@ export class Engine {
     for (const follower of this.followers) await follower.load();
     const state = createState(this.options.config, snapshot.epoch);
     restoreTrust(state, snapshot.nodes.flatMap(trustOfRecord));
+    for (const follower of this.followers) follower.restore?.(state);
     state.nextResult = snapshot.lastResultId + 1;
     const now = Date.now();
     const terms = termsOf(await this.options.store.documents(termsRoom));
@@ -338,7 +346,11 @@ export class Engine {
     const job = this.state.jobs.get(lease.job);
     if (!job) return;
     const { id, ticket, round, lo, hi, backend } = lease;
-    const message = { type: "lease", lease: id, ticket, job: job.id, round, lo, hi, backend, deadlineMs } as const;
+    const saved = lease.checkpoint?.bytes.length ? { checkpoint: lease.checkpoint.bytes } : {};
+    const message: LeaseMessage = {
+      ...{ type: "lease", lease: id, ticket, job: job.id, round, lo, hi, backend, deadlineMs },
+      ...saved,
+    };
     const [first, end] = [lo * job.grainTasks, Math.min(hi * job.grainTasks, job.tasks)];
     const inputs = job.workload.inputs?.(job.payload, round, first, end, this.#files) ?? null;
     if (inputs instanceof Promise) void this.#sendInputs(connection, message, inputs);

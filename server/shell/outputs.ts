@@ -2,6 +2,7 @@
 import { limits } from "../../protocol/limits.ts";
 import { type Blobs, pieces } from "../blobs/blobs.ts";
 import type { JudgeAnswer } from "../judge/index.ts";
+import { GridError } from "../transport/grid.ts";
 import type { CoreLoop } from "./loop.ts";
 
 export interface OutputPorts {
@@ -46,4 +47,18 @@ export class Outputs {
     }
     return null;
   }
+}
+
+/** A job's output as JSON, from its record or its file; null where it has none. Throws GridError where the file is gone. */
+export async function readOutput(
+  { output, outputBlob }: { output: string | null; outputBlob: string | null },
+  { blobs, files = blobs }: { blobs: Blobs; files?: Blobs },
+): Promise<unknown> {
+  if (output !== null) return JSON.parse(output);
+  if (outputBlob === null) return null;
+  const bytes = (await files.get(outputBlob)) ?? (await blobs.get(outputBlob));
+  if (bytes) return JSON.parse(new TextDecoder().decode(bytes));
+  throw new GridError("result_gone", "The result was kept as a file, and was deleted after nobody used it for long.", {
+    remedy: "Submit the job again; --keep-files-days says how long files are kept.",
+  });
 }

@@ -1,4 +1,7 @@
-/** Tokens that end one session, and do nothing else: `node.session.code`, where the code is an HMAC over both. */
+/**
+ * Tokens that prove one session, which they end, and for which they fetch what it computes with: `node.session.code`,
+ * where the code is an HMAC over both.
+ */
 import { timingSafeEqual } from "node:crypto";
 
 type Mac = (text: string) => string;

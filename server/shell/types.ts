@@ -1,7 +1,9 @@
 import { z } from "zod";
-import { defaultPlan } from "../../kernels/contract.ts";
+import { defaultPlan, type Family } from "../../kernels/contract.ts";
 import type { WorkloadType } from "../../protocol/rest.ts";
 import type { Catalog } from "../catalog.ts";
+
+const familyView = ({ id, title, summary, optIn }: Family) => ({ id, title, summary, opt_in: optIn });
 
 /** The workloads with their schemas, for forms and readers. */
 export function workloadTypes(catalog: Catalog): WorkloadType[] {
@@ -9,12 +11,8 @@ export function workloadTypes(catalog: Catalog): WorkloadType[] {
     type: workload.type,
     title: workload.title,
     summary: workload.summary,
-    family: {
-      id: workload.family.id,
-      title: workload.family.title,
-      summary: workload.family.summary,
-      opt_in: workload.family.optIn,
-    },
+    family: familyView(workload.family),
+    consents: (workload.consents ?? []).map(familyView),
     payload_schema: z.toJSONSchema(workload.payload, { io: "input", unrepresentable: "any" }),
     examples: workload.examples.map(({ title, payload }) => ({ title, payload })),
     verification: workload.beliefPlan ?? defaultPlan,

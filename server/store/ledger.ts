@@ -54,13 +54,13 @@ export interface ReceiptRecord {
 /** Grains of a result that another computed, and how they compared. */
 export interface AuditRecord {
   result: number;
-  kind: "audit" | "replica";
+  kind: "audit" | "replica" | "checkpoint";
   lo: number;
   hi: number;
   /** Who computed them again. */
   node: string;
   own: boolean;
-  verdict: "agrees" | "differs";
+  verdict: "agrees" | "differs" | "resumed";
   reason: string;
   atMs: number;
 }

@@ -218,6 +218,11 @@ export class FakeGrid implements Grid {
   }
 
   /** For tests: a file and a blob under its hash. */
+  /** What was added here is everybody's. */
+  shelfOf(sha256: string): "blobs" | "files" | null {
+    return this.uploads.isPublic(sha256) ? "files" : "blobs";
+  }
+
   addFile(bytes: Uint8Array): string {
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     this.kernels.set(sha256, bytes);

@@ -19,6 +19,7 @@ export const fakeTypes: WorkloadType[] = [
     title: "Monte Carlo",
     summary: "Estimates by random sampling.",
     family: { id: "simulation", title: "Simulation", summary: "Science by sampling.", opt_in: false },
+    consents: [],
     payload_schema: z.toJSONSchema(z.object({ iterations: z.number().int().min(1).default(1000) })),
     examples: [{ title: "Pi, it's simple", payload: { iterations: 1000, note: "it's" } }],
     verification: {

@@ -14,8 +14,10 @@ import type {
   VerificationRequest,
   WorkloadType,
 } from "../../protocol/rest.ts";
+import type { Caller } from "../access/caller.ts";
 import type { Blobs } from "../blobs/blobs.ts";
 import type { JobTerms } from "../core/state.ts";
+import type { Shelf } from "../shell/reading.ts";
 import type { KeyRecord } from "../store/store.ts";
 import type { Uploads } from "../uploads/uploads.ts";
 import type { GridReceipts, GridVolunteers } from "./ledger.ts";
@@ -183,6 +185,8 @@ export interface Grid {
 
   /** A kernel file that some open job or the current build pins, by SHA-256 (hex). */
   kernelFile(sha256: string): Promise<Uint8Array | null>;
+  /** Where a blob is for this asker, whom a session's token or an account makes known; null where it is not for them. */
+  shelfOf(sha256: string, token: string | null, caller: Caller): Shelf | null;
   /** What volunteers and submitters fetch by hash. */
   blobs: Pick<Blobs, "stat" | "read">;
   /** What is of its owner alone: uploads and what jobs made of them. */

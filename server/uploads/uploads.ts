@@ -37,6 +37,7 @@ export interface Uploaded {
 }
 
 const room = "uploads";
+const publicRoom = "public-uploads";
 const underWayMax = 256;
 const underWayOfOwnerMax = 16;
 /** Uploads leave the record this much of the disk. */
@@ -49,6 +50,8 @@ export class Uploads {
   readonly #partials: Partials;
   /** By blob. */
   readonly #owners = new Map<string, Set<string>>();
+  /** Blobs that anybody may read. */
+  readonly #public = new Set<string>();
   /** Uploads that are being written now. */
   readonly #busy = new Set<string>();
 
@@ -67,6 +70,19 @@ export class Uploads {
     for (const { key, value } of await this.ports.documents(room)) {
       this.#owners.set(key, new Set(JSON.parse(value) as string[]));
     }
+    this.#public.clear();
+    for (const { key } of await this.ports.documents(publicRoom)) this.#public.add(key);
+  }
+
+  isPublic(blob: string): boolean {
+    return this.#public.has(blob);
+  }
+
+  /** Lets anybody read it who knows its hash, or its owners only. False where it is none of this owner's. */
+  async publish(blob: string, owner: string, isPublic: boolean): Promise<boolean> {
+    if (!this.owns(blob, owner)) return false;
+    if (this.isPublic(blob) !== isPublic) await this.#recordPublic(blob, isPublic);
+    return true;
   }
 
   owns(blob: string, owner: string): boolean {
@@ -186,9 +202,16 @@ export class Uploads {
     if (!owners.has(owner)) await this.#record(blob, [...owners, owner]);
   }
 
+  async #recordPublic(blob: string, isPublic: boolean): Promise<void> {
+    await this.ports.written([{ type: "document.put", room: publicRoom, key: blob, value: isPublic ? "1" : null }]);
+    if (isPublic) this.#public.add(blob);
+    else this.#public.delete(blob);
+  }
+
   async #record(blob: string, owners: readonly string[]): Promise<void> {
     const value = owners.length === 0 ? null : JSON.stringify(owners);
     await this.ports.written([{ type: "document.put", room, key: blob, value }]);
+    if (value === null && this.isPublic(blob)) await this.#recordPublic(blob, false);
     if (value === null) this.#owners.delete(blob);
     else this.#owners.set(blob, new Set(owners));
   }

@@ -10,7 +10,7 @@ const NONCES_COINBASE = 512;
 export const noncesPerInvocation = (payload: MiningPayload) => (payload.coinbase ? NONCES_COINBASE : NONCES_PLAIN);
 
 export const gpu: GpuProgram<MiningPayload> = {
-  workgroupSize: 64,
+  workgroupSize: () => 64,
   params(payload) {
     const bytes = paramsOf(payload);
     // A word that only the shader reads.

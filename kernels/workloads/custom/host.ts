@@ -2,15 +2,15 @@
 import { defineHost } from "../../contract.ts";
 import { itemsOf, joined, type Ordered, ordered } from "../../ordered.ts";
 import { groupSize, packOutputs, unpackOutputs } from "./outputs.ts";
-import { type CustomPayload, limitsOf, outputOf, tasksOf, toBase64 } from "./payload.ts";
+import { type CustomPayload, limitsOf, outputOf, type Reading, tasksOf, toBase64 } from "./payload.ts";
 
 export interface CustomResult {
   /** In the order of the inputs, or the one that they were merged into: parsed JSON, text, or base64. */
   outputs: unknown[];
   tasks: number;
   merged: boolean;
-  output: "json" | "text" | "binary";
-  /** SHA-256 of the module that ran. */
+  output: Reading;
+  /** SHA-256 of the module or shader that ran. */
   module: string | null;
 }
 
@@ -26,6 +26,7 @@ const decoder = new TextDecoder();
 function read(payload: CustomPayload, bytes: Uint8Array): unknown {
   const output = outputOf(payload);
   if (output === "binary") return toBase64(bytes);
+  if (output === "u32" || output === "i32" || output === "f32") return numbersOf(bytes, output);
   const text = decoder.decode(bytes);
   if (output === "text") return text;
   try {
@@ -34,6 +35,17 @@ function read(payload: CustomPayload, bytes: Uint8Array): unknown {
     // The code was tried with its first tasks; what it answers later is its own affair, and is told as it is.
     return { not_json: text };
   }
+}
+
+/** Words as numbers; one alone is itself. What no JSON can say, as infinity, is text. */
+function numbersOf(bytes: Uint8Array, type: "u32" | "i32" | "f32"): unknown {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const at = { u32: view.getUint32, i32: view.getInt32, f32: view.getFloat32 }[type].bind(view);
+  const numbers = Array.from({ length: bytes.length >> 2 }, (_, index) => {
+    const number = at(4 * index, true);
+    return Number.isFinite(number) ? number : String(number);
+  });
+  return numbers.length === 1 ? numbers[0] : numbers;
 }
 
 const shortened = (value: unknown): unknown => {

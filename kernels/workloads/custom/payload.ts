@@ -61,32 +61,60 @@ const limitsSchema = z.strictObject({
   output_bytes: z.number().int().min(1).max(60_000).optional().describe("What one task may answer; 250 without it."),
 });
 
+/** What a shader's array of params may hold. */
+export const paramTypes = ["f32", "u32", "i32"] as const;
+
 /** What the coordinator found when it tried the code; set by it alone. */
 const admittedSchema = z.strictObject({
   module: z.string().regex(/^[0-9a-f]{64}$/),
   bytes: z.number(),
   task_ms: z.number().positive(),
+  /** Whether a task that is under way can go on on another node. */
+  resumable: z.boolean().optional(),
   /** Of the uploaded file. */
   input_bytes: z.number().optional(),
+  /** Of a shader: as it declares them. */
+  shader: z.strictObject({ workgroup_size: z.number().int(), params: z.enum(paramTypes) }).optional(),
 });
 
 export const payloadSchema = z
   .strictObject({
-    language: z.enum(["assemblyscript", "wasm"]).describe("What `code` is, or `module`."),
+    language: z.enum(["assemblyscript", "wasm", "wgsl"]).describe("What `code` is, or `module`."),
     code: z
       .string()
       .min(1)
       .max(256 << 10)
       .optional()
-      .describe("AssemblyScript, which the coordinator compiles."),
+      .describe("AssemblyScript, which the coordinator compiles, or a WGSL shader."),
     module: z
       .base64()
       .max((moduleBytesMax * 4) / 3 + 4)
       .optional()
       .describe("A WebAssembly module, in base64."),
     inputs: inputsSchema,
-    params: z.unknown().optional().describe("Handed to `init` as JSON, before the first task."),
-    output: z.enum(["json", "text", "binary"]).optional().describe("How each task's output is read; json without it."),
+    params: z
+      .unknown()
+      .optional()
+      .describe("Handed to `init` as JSON, before the first task; numbers in a list, for a shader."),
+    output: z
+      .enum(["json", "text", "binary", "u32", "i32", "f32"])
+      .optional()
+      .describe("How each task's output is read: json without it, u32 of a shader."),
+    invocations_per_task: z
+      .number()
+      .int()
+      .min(1)
+      .max(1 << 20)
+      .optional()
+      .describe("Of a shader; 1 without it."),
+    tolerance: z
+      .number()
+      .min(0)
+      .max(2 ** 31)
+      .optional()
+      .describe(
+        "Of a shader: how far the numbers of two GPUs may be apart, as a share of an f32 (1e-4), else a count (0).",
+      ),
     merge: z
       .boolean()
       .optional()
@@ -102,9 +130,15 @@ export const payloadSchema = z
     const { language, code, module, inputs, admitted } = payload;
     if (admitted === undefined) {
       if (language === "assemblyscript" && code === undefined) wrong(["code"], "the AssemblyScript to compile");
+      if (language === "wgsl" && code === undefined) wrong(["code"], "the shader, in WGSL");
       if (language === "wasm" && module === undefined) wrong(["module"], "the WebAssembly module, in base64");
-      if (language === "assemblyscript" && module !== undefined) wrong(["module"], "goes with language wasm");
-      if (language === "wasm" && code !== undefined) wrong(["code"], "goes with language assemblyscript");
+      if (language !== "wasm" && module !== undefined) wrong(["module"], "goes with language wasm");
+      if (language === "wasm" && code !== undefined) wrong(["code"], "goes with language assemblyscript or wgsl");
+    }
+    if (language === "wgsl") for (const [path, message] of shaderFaults(payload)) wrong(path, message);
+    else {
+      for (const field of ["invocations_per_task", "tolerance"] as const)
+        if (payload[field] !== undefined) wrong([field], "goes with language wgsl");
     }
     if ("base64" in inputs && bytesOfBase64(inputs.base64) % inputs.record_bytes !== 0)
       wrong(["inputs", "base64"], `its ${bytesOfBase64(inputs.base64)} bytes are no whole number of records`);
@@ -127,12 +161,33 @@ export interface Limits {
   outputBytes: number;
 }
 
-export function limitsOf({ limits }: Pick<CustomPayload, "limits">): Limits {
-  const { memory_mb = 64, task_seconds = 10, output_bytes = 250 } = limits ?? {};
+export function limitsOf({ limits, language }: Pick<CustomPayload, "limits" | "language">): Limits {
+  const { memory_mb = 64, task_seconds = 10, output_bytes = language === "wgsl" ? 4 : 250 } = limits ?? {};
   return { memoryMb: memory_mb, taskSeconds: task_seconds, outputBytes: output_bytes };
 }
 
-export const outputOf = ({ output }: CustomPayload): "json" | "text" | "binary" => output ?? "json";
+export type Reading = NonNullable<CustomPayload["output"]>;
+export const outputOf = ({ output, language }: CustomPayload): Reading =>
+  output ?? (language === "wgsl" ? "u32" : "json");
+
+/** Numbers that a shader may be given as its params. */
+const shaderParamsMax = 16_384;
+
+/** What a shader cannot have. */
+function shaderFaults(payload: CustomPayload): [path: string[], message: string][] {
+  const { inputs, merge, params } = payload;
+  const faults: [string[], string][] = [];
+  if ("values" in inputs || "lines" in inputs) faults.push([["inputs"], "a shader takes a count, or records"]);
+  else if ("record_bytes" in inputs && inputs.record_bytes % 4 !== 0)
+    faults.push([["inputs", "record_bytes"], "a multiple of 4 for a shader, which reads words"]);
+  if (merge) faults.push([["merge"], "a shader has no merge"]);
+  if (limitsOf(payload).outputBytes % 4 !== 0)
+    faults.push([["limits", "output_bytes"], "a multiple of 4 for a shader, which writes words"]);
+  const isList = params === undefined || (Array.isArray(params) && params.every((value) => typeof value === "number"));
+  if (!isList || (Array.isArray(params) && params.length > shaderParamsMax))
+    faults.push([["params"], `a list of at most ${shaderParamsMax} numbers for a shader`]);
+  return faults;
+}
 
 export function tasksOf({ inputs, admitted }: Pick<CustomPayload, "inputs" | "admitted">): number {
   if ("count" in inputs) return inputs.count;
@@ -144,7 +199,7 @@ export function tasksOf({ inputs, admitted }: Pick<CustomPayload, "inputs" | "ad
 }
 
 /** Tasks whose outputs fit into one partial, whatever they are. */
-export const grainTasksMax = (payload: Pick<CustomPayload, "limits">): number =>
+export const grainTasksMax = (payload: Pick<CustomPayload, "limits" | "language">): number =>
   Math.max(1, Math.floor(grainOutputBytesMax / (limitsOf(payload).outputBytes + 2)));
 
 const bytesOfBase64 = (text: string): number =>

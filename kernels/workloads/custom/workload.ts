@@ -1,40 +1,18 @@
 /** The researcher's own code: a WebAssembly module that turns each task's input into its output. */
 import { type Belief, defaultPlan, defineWorkload } from "../../contract.ts";
+import { grainTasksOf, taskMsOf } from "./grains.ts";
 import type { CustomResult } from "./host.ts";
 import { groupOf, packOutputs } from "./outputs.ts";
-import { type CustomPayload, grainTasksMax, inputOf, limitsOf, outputOf, payloadSchema, tasksOf } from "./payload.ts";
+import { type CustomPayload, inputOf, limitsOf, outputOf, payloadSchema, tasksOf } from "./payload.ts";
+import { shader, shaderBelief } from "./shader.ts";
 
-/** A grain is about a second of one core. */
-const grainMs = 1_000;
-const grainsMax = 2 ** 20;
-/** A short job is cut into this many grains all the same, so that several nodes can share it. */
-const grainsOfShortJob = 16;
 /** An operation is a microsecond of the coordinator's machine, where the code was tried. */
 const operationsPerMs = 1_000;
-/** Of code that was not tried: the example in kernel.as.ts. */
-const exampleTaskMs = 10;
-
-const taskMsOf = ({ admitted }: CustomPayload): number => Math.max(0.001, admitted?.task_ms ?? exampleTaskMs);
-
 /** Of a file's part that travels with a lease. */
 const sliceBytes = 1 << 20;
-/** Of what one grain is given: a frame holds it. */
-const grainBytesMax = 3 << 20;
 
-function grainTasksOf(payload: CustomPayload): number {
-  const { inputs } = payload;
-  const most =
-    "blob" in inputs ? Math.max(1, Math.floor(grainBytesMax / inputs.record_bytes)) : Number.POSITIVE_INFINITY;
-  return Math.min(most, plainGrainTasksOf(payload));
-}
-
-function plainGrainTasksOf(payload: CustomPayload): number {
-  const tasks = tasksOf(payload);
-  if (payload.tasks_per_grain !== undefined) return Math.max(payload.tasks_per_grain, Math.ceil(tasks / grainsMax));
-  const second = Math.max(1, Math.round(grainMs / taskMsOf(payload)));
-  const share = Math.ceil(tasks / grainsOfShortJob);
-  return Math.max(1, Math.ceil(tasks / grainsMax), Math.min(second, share, grainTasksMax(payload)));
-}
+/** What a shader may ask for. */
+const shaderConsent = "custom_shaders";
 
 const exact: Belief = {
   kind: "exact",
@@ -54,6 +32,15 @@ export default defineWorkload<CustomPayload, { index: number }, CustomResult>({
       "Programs that researchers wrote themselves, in WebAssembly: they see their inputs and nothing of your device, have a memory limit, and are ended when they take too long.",
     optIn: true,
   },
+  consents: [
+    {
+      id: shaderConsent,
+      title: "Shaders of researchers",
+      summary:
+        "Programs that researchers wrote for your graphics processor. Browsers keep them from your data, but one that hangs can freeze your screen for some seconds until the driver is reset. An own machine of the grid's operator ran each of them before. Works only with “Code of researchers” on, and is switched off when the graphics processor is lost.",
+      optIn: true,
+    },
+  ],
   examples: [
     {
       title: "Collatz steps of the first thousand numbers",
@@ -93,14 +80,18 @@ export default defineWorkload<CustomPayload, { index: number }, CustomResult>({
   plan: (payload) => ({
     tasks: tasksOf(payload),
     grainTasks: grainTasksOf(payload),
-    needs: { backends: ["wasm"], memoryBytes: limitsOf(payload).memoryMb * 2 ** 20, engines: [] },
+    needs:
+      payload.language === "wgsl"
+        ? { backends: ["webgpu"], memoryBytes: 0, engines: [], consents: [shaderConsent], triedFirst: true }
+        : { backends: ["wasm"], memoryBytes: limitsOf(payload).memoryMb * 2 ** 20, engines: [] },
     output: "reduce",
   }),
   task: (_payload, _round, index) => ({ index }),
   cost: (payload, lo, hi) => ({ operations: (hi - lo) * taskMsOf(payload) * operationsPerMs, bytes: 0 }),
   opsPerCoreSecond: 1_000 * operationsPerMs,
-  belief: () => exact,
+  belief: (payload) => (payload.language === "wgsl" ? shaderBelief(payload) : exact),
   beliefPlan: defaultPlan,
+  gpu: shader,
   params: ({ params }) => new TextEncoder().encode(params === undefined ? "" : JSON.stringify(params)),
   calibration: payloadSchema.parse({
     language: "wasm",

@@ -18,7 +18,7 @@ function perInvocation(payload: MonteCarloPayload): number {
 const blockPaths = { pi: 2, european_option: 4, asian_option: 1 } as const;
 
 export const gpu: GpuProgram<MonteCarloPayload> = {
-  workgroupSize: 64,
+  workgroupSize: () => 64,
 
   params(payload) {
     const bytes = new Uint8Array(64);

@@ -6,7 +6,7 @@ import { type SciencePayload, sizesOf, TILE, tileAt } from "./payload.ts";
 const BLOCK = 8;
 
 export const gpu: GpuProgram<SciencePayload> = {
-  workgroupSize: 64,
+  workgroupSize: () => 64,
   params: paramsOf,
   outputBytes: () => TILE * TILE * 4,
   invocations: (_payload, tasks) => tasks * (TILE / BLOCK) ** 2,

@@ -73,9 +73,10 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   const api = new Api(app, registry, access);
   const { scaler = null, webhookHosts = [] } = options;
   const blobs = new BlobSender(grid.blobs);
+  const files = new BlobSender(grid.files);
   const deps: RouteDeps = {
     api,
-    files: new BlobSender(grid.files),
+    files,
     grid,
     access,
     sse: options.sse,
@@ -98,7 +99,7 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   api.refuseOtherMethods();
   app.all("/api/*", (c) => c.notFound());
   kernelRoutes(app, grid);
-  blobRoutes(app, blobs);
+  blobRoutes(app, grid, access, { blobs, files });
   fileRoutes(app, options.built);
   return app;
 }

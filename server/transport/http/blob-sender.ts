@@ -85,7 +85,7 @@ async function open(
   return ReadableStream.from(pieces) as ReadableStream<Uint8Array>;
 }
 
-const noSuchBlob = (): HttpProblem =>
+export const noSuchBlob = (): HttpProblem =>
   new HttpProblem("not_found", "There is no such blob.", {
     field: "path",
     remedy: "Ask for the hash that a lease or result names.",

@@ -1,12 +1,29 @@
-/** `GET /b/<sha256>`: bytes by their hash. */
+/**
+ * `GET /b/<sha256>`: bytes by their hash, for a node that computes with them (its session's token says so), for who owns
+ * the job, and for all where the owner said so. Others are told that there is nothing.
+ */
 import type { Hono } from "hono";
+import { sessionHeader } from "../../../protocol/version.ts";
+import type { Access } from "../../access/access.ts";
+import type { Grid } from "../grid.ts";
 import type { HttpEnv } from "./api.ts";
-import type { BlobSender } from "./blob-sender.ts";
+import { type BlobSender, noSuchBlob } from "./blob-sender.ts";
+import { IncomingFacts } from "./facts.ts";
 import { blobHeaders, immutable } from "./headers.ts";
 
-export function blobRoutes(app: Hono<HttpEnv>, sender: BlobSender): void {
-  app.get("/b/:sha256", (c) => {
+export function blobRoutes(
+  app: Hono<HttpEnv>,
+  grid: Grid,
+  access: Access,
+  senders: Record<"blobs" | "files", BlobSender>,
+): void {
+  app.get("/b/:sha256", async (c) => {
     const sha256 = c.req.param("sha256");
-    return sender.send(c, sha256, { ...blobHeaders(sha256.slice(0, 64)), "cache-control": immutable });
+    const caller = await access.caller(new IncomingFacts(c.env.incoming));
+    const shelf = grid.shelfOf(sha256, c.req.header(sessionHeader) ?? null, caller);
+    if (shelf === null) throw noSuchBlob();
+    // Shared caches do not know who may read it.
+    const caching = shelf === "files" ? "public, no-cache" : immutable.replace("public", "private");
+    return senders[shelf].send(c, sha256, { ...blobHeaders(sha256.slice(0, 64)), "cache-control": caching });
   });
 }

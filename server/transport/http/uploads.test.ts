@@ -115,3 +115,21 @@ test("so many uploads are under way at most", async () => {
   const answer = await server.ask("/api/v1.2/uploads", { json: { bytes: 10 } });
   expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "60"]);
 });
+
+const share = (blob: string, isPublic: boolean) =>
+  server.ask(`/api/v1.2/blobs/${blob}`, { method: "PATCH", json: { public: isPublic } });
+
+test("a file is everybody's once its owner says so, and only then", async () => {
+  const put = await upload(new TextEncoder().encode("public words"));
+  const { blob } = (await put.json()) as { blob: string };
+  server.grid.shelfOf = (sha256) => (server.grid.uploads.isPublic(sha256) ? "files" : null);
+  expect((await server.ask(`/b/${blob}`)).status).toBe(404);
+  const made = await share(blob, true);
+  expect(await made.json()).toEqual({ blob, public: true, url: `/b/${blob}` });
+  const read = await server.ask(`/b/${blob}`);
+  expect([await read.text(), read.headers.get("cache-control")]).toEqual(["public words", "public, no-cache"]);
+  expect((await share(blob, false)).status).toBe(200);
+  expect((await server.ask(`/b/${blob}`)).status).toBe(404);
+  const none = await share("0".repeat(64), true);
+  expect(await none.json()).toMatchObject({ status: 404, field: "blob" });
+});

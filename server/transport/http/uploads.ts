@@ -46,6 +46,7 @@ export function uploadRoutes(deps: RouteDeps): void {
   wholeRoute(deps);
   partRoutes(deps);
   fileRoutes(deps);
+  publicRoute(deps);
 }
 
 function wholeRoute({ api, grid, access }: RouteDeps): void {
@@ -168,11 +169,6 @@ function partRoutes({ api, grid, access }: RouteDeps): void {
 
 function fileRoutes({ api, grid, access, files }: RouteDeps): void {
   const path = "/api/v1.2/blobs/{blob}";
-  const noSuchBlob = (): HttpProblem =>
-    new HttpProblem("no_such_blob", "There is no such file of yours.", {
-      field: "blob",
-      remedy: "Upload it: POST /api/v1.2/blobs.",
-    });
   api.route(
     {
       method: "get",
@@ -210,6 +206,40 @@ function fileRoutes({ api, grid, access, files }: RouteDeps): void {
     },
   );
 }
+
+function publicRoute({ api, grid, access }: RouteDeps): void {
+  api.route(
+    {
+      method: "patch",
+      path: "/api/v1.2/blobs/{blob}",
+      tag: "Files",
+      summary: "Let anybody read a file of yours, or nobody else",
+      description: "A public one is at `/b/{blob}`, without a key, for whoever knows its hash.",
+      scope: "submit",
+      body: z.strictObject({ public: z.boolean() }),
+      answers: {
+        200: {
+          description: "It is so.",
+          schema: z.object({ blob: z.string(), public: z.boolean(), url: z.string() }).meta({ id: "PublicBlob" }),
+        },
+      },
+      problems: ["malformed_json", "not_json", "invalid_body", "no_such_blob", ...common],
+    },
+    async ({ c, facts, body }) => {
+      const caller = await access.require(facts, "submit");
+      const { value } = await body();
+      const blob = c.req.param("blob") ?? "";
+      if (!(await grid.uploads.publish(blob, caller.id ?? "anonymous", value.public))) throw noSuchBlob();
+      return json(c, 200, { blob, public: value.public, url: value.public ? `/b/${blob}` : urlOf(blob) });
+    },
+  );
+}
+
+const noSuchBlob = (): HttpProblem =>
+  new HttpProblem("no_such_blob", "There is no such file of yours.", {
+    field: "blob",
+    remedy: "Upload it: POST /api/v1.2/blobs.",
+  });
 
 const urlOf = (blob: string): string => `/api/v1.2/blobs/${blob}`;
 const partialView = ({ id, bytes, offset }: Partial) => ({ upload: id, bytes, offset, url: `/api/v1.2/uploads/${id}` });
