@@ -105,10 +105,14 @@ export class TaskInstance {
     return (this.#at - this.#lo + this.#told) / (this.#hi - this.#lo);
   }
 
+  get canSave(): boolean {
+    return this.#kernel.save !== undefined && this.#kernel.load !== undefined && this.round === null;
+  }
+
   /** Where the grain stands, for `load` of another instance; null where the module cannot say, or says too much. */
   save(): Uint8Array | null {
-    const { save, load } = this.#kernel;
-    if (!save || !load || this.round) return null;
+    const { save } = this.#kernel;
+    if (!this.canSave || !save) return null;
     const state = this.#bytesOf(
       this.#call("save", () => save()),
       limits.checkpointBytesMax,

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { type CustomPayload, payloadSchema, tasksOf } from "../../kernels/workloads/custom/payload.ts";
+import { tasksOf } from "../../kernels/workloads/custom/inputs.ts";
+import { type CustomPayload, payloadSchema } from "../../kernels/workloads/custom/payload.ts";
 import { MemoryBlobs } from "../blobs/memory.ts";
 import { CustomAdmission } from "./admission.ts";
 

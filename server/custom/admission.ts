@@ -5,16 +5,19 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { inputBytesMax } from "../../kernels/workloads/custom/inputs.ts";
 import { type CustomPayload, limitsOf, moduleBytesMax, payloadSchema } from "../../kernels/workloads/custom/payload.ts";
 import { type Blobs, fileReader } from "../blobs/blobs.ts";
 import type { Admission } from "../shell/acceptance.ts";
 import { GridError } from "../transport/grid.ts";
+import { indexLines, linesMax, wholeLines } from "./lines.ts";
 import type { Fault, Order, ShaderFacts, Word } from "./messages.ts";
 import { wholeShader } from "./shader.ts";
 
 interface UploadedInputs {
-  bytes: number;
-  trial: { base64: string; record_bytes: number };
+  found: { input_bytes: number; input_lines?: { count: number; offsets: string; longest: number } };
+  /** Its first records or lines. */
+  trial: { base64: string; record_bytes: number } | { lines: string };
 }
 
 /** What code is tried with of a file. */
@@ -75,7 +78,7 @@ export class CustomAdmission {
     const files = { [made.role]: { sha256, bytes: made.file.length } };
     const kernel = createHash("sha256").update(JSON.stringify(files)).digest("hex");
     const { code: _, module: __, ...rest } = payload;
-    const input = file ? { input_bytes: file.bytes } : {};
+    const input = file?.found ?? {};
     const shader = made.shader ? { shader: made.shader } : { resumable: made.resumable ?? false };
     const admitted = { module: sha256, bytes: made.file.length, task_ms: made.taskMs, ...shader, ...input };
     const whole = { ...rest, admitted };
@@ -88,7 +91,7 @@ export class CustomAdmission {
   /** The uploaded file that holds the inputs, and its first records, by which the code is tried; null where there is none. */
   async #fileOf({ inputs }: CustomPayload, submitter: string): Promise<UploadedInputs | null> {
     if (!("blob" in inputs)) return null;
-    const { blob, record_bytes } = inputs;
+    const { blob } = inputs;
     const stat = this.ports.owns(blob, submitter) ? await this.ports.files.stat(blob) : null;
     if (!stat) {
       const remedy = "Upload it first: POST /api/v1.2/blobs.";
@@ -97,6 +100,8 @@ export class CustomAdmission {
         remedy,
       });
     }
+    if ("format" in inputs) return this.#linesOf(blob, stat.bytes);
+    const { record_bytes } = inputs;
     if (stat.bytes === 0 || stat.bytes % record_bytes !== 0) {
       const message = `The file's ${stat.bytes} bytes are no whole number of records of ${record_bytes}.`;
       throw new GridError("invalid_payload", message, {
@@ -106,7 +111,27 @@ export class CustomAdmission {
     }
     const records = Math.max(1, Math.min(trialRecordsMax, Math.floor(trialBytesMax / record_bytes)));
     const first = await fileReader(this.ports.files).read(blob, 0, Math.min(stat.bytes, records * record_bytes));
-    return { bytes: stat.bytes, trial: { base64: Buffer.from(first).toString("base64"), record_bytes } };
+    const trial = { base64: Buffer.from(first).toString("base64"), record_bytes };
+    return { found: { input_bytes: stat.bytes }, trial };
+  }
+
+  /** Where its lines begin is kept beside the file. */
+  async #linesOf(blob: string, bytes: number): Promise<UploadedInputs> {
+    const { files } = this.ports;
+    const source = await files.read(blob, 0, bytes);
+    const lines = source && (await indexLines(source));
+    if (!lines || typeof lines === "string") {
+      const remedy = `Send at most ${linesMax} lines, each of at most ${inputBytesMax} bytes.`;
+      throw new GridError("invalid_payload", lines || "The file is gone.", { field: "payload.inputs.blob", remedy });
+    }
+    const { count, longest, offsets } = lines;
+    const end = offsets[Math.min(trialRecordsMax, count)] as number;
+    const first = await fileReader(files).read(blob, 0, Math.min(end, Math.max(trialBytesMax, offsets[1] as number)));
+    const kept = await files.put(new Uint8Array(offsets.buffer, 0, 8 * (count + 1)));
+    return {
+      found: { input_bytes: bytes, input_lines: { count, longest, offsets: kept } },
+      trial: { lines: new TextDecoder().decode(wholeLines(first)) },
+    };
   }
 
   async #made(payload: CustomPayload): Promise<Made> {

@@ -2,8 +2,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { openTasks, type TaskInstance } from "../../kernels/run/task-instance.ts";
+import { tasksOf } from "../../kernels/workloads/custom/inputs.ts";
 import { unpackOutputs } from "../../kernels/workloads/custom/outputs.ts";
-import { payloadSchema, tasksOf } from "../../kernels/workloads/custom/payload.ts";
+import { payloadSchema } from "../../kernels/workloads/custom/payload.ts";
 import workload from "../../kernels/workloads/custom/workload.ts";
 import { compile } from "./compile.ts";
 

@@ -5,9 +5,11 @@
 import type { Workload } from "../../kernels/contract.ts";
 import { KernelError } from "../../kernels/run/errors.ts";
 import { openTasks, type TaskInstance } from "../../kernels/run/task-instance.ts";
+import { fromBase64, tasksOf } from "../../kernels/workloads/custom/inputs.ts";
 import { unpackOutputs } from "../../kernels/workloads/custom/outputs.ts";
-import { type CustomPayload, fromBase64, outputOf, tasksOf } from "../../kernels/workloads/custom/payload.ts";
+import { type CustomPayload, outputOf } from "../../kernels/workloads/custom/payload.ts";
 import workload from "../../kernels/workloads/custom/workload.ts";
+import { limits } from "../../protocol/limits.ts";
 import { compile } from "./compile.ts";
 import { inspect } from "./inspect.ts";
 import type { Fault, Order, Word } from "./messages.ts";
@@ -83,13 +85,18 @@ async function spent(
 
 /** Whether a task that is under way can be saved, and taken up by a fresh instance. Throws where it should and cannot. */
 function canResume(wasm: Uint8Array, payload: CustomPayload): boolean {
-  const [first, second] = [0, 1].map(() => openTasks(wasm, workload as unknown as Workload, payload));
-  first?.begin(0, tasksOf(payload));
-  first?.step();
-  const saved = first?.save() ?? null;
-  if (!saved) return false;
-  second?.begin(0, tasksOf(payload));
-  second?.load(saved);
+  const open = (): TaskInstance => {
+    const instance = openTasks(wasm, workload as unknown as Workload, payload);
+    instance.begin(0, 1);
+    return instance;
+  };
+  const first = open();
+  if (!first.canSave) return false;
+  // What is done at once is never saved.
+  if (first.step().done) return true;
+  const saved = first.save();
+  if (!saved) throw new Error(`What save answers is larger than ${limits.checkpointBytesMax} bytes.`);
+  open().load(saved);
   return true;
 }
 

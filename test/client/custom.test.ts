@@ -1,5 +1,5 @@
 /** Researchers' own code on the real grid: the SDK, the shell, the examples of the documentation, and code that misbehaves. */
-import { execFile } from "node:child_process";
+import { type ChildProcess, execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,16 +7,17 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connect, GridProblem } from "../../client/sdk/index.ts";
-import type { NetworkStatus } from "../../protocol/rest.ts";
+import type { JobResult, JobView, NetworkStatus } from "../../protocol/rest.ts";
 import { getJson, type RunningGrid, startGrid, until } from "../e2e/grid-process.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "queztl-custom-"));
 let grid: RunningGrid;
+let worker: ChildProcess;
 
 beforeAll(async () => {
   grid = await startGrid();
-  grid.worker({ own: true });
+  worker = grid.worker({ own: true });
 });
 afterAll(async () => {
   await grid?.end();
@@ -68,6 +69,71 @@ it("runs over the records of an uploaded file, each node seeing its own", async 
   );
   expect(outputs).toEqual(due);
 });
+
+it("runs over the lines of an uploaded file", async () => {
+  const sdk = connect(grid.url);
+  const rows = Array.from({ length: 4_000 }, (_, at) => JSON.stringify({ at, word: "x".repeat(at % 50) }));
+  const { blob } = await sdk.upload(new TextEncoder().encode(`${rows.join("\n")}\n`));
+  const code = `${head}  return answer(text(at, length));\n}\n`;
+  const payload = { language: "assemblyscript", code, inputs: { blob, format: "lines" } } as const;
+  const { outputs } = await (await sdk.submit("custom", payload)).result();
+  expect(outputs).toEqual(rows.map((row) => JSON.parse(row)));
+});
+
+it("says when a module can be saved under way, and goes on elsewhere when its node goes", async () => {
+  const code = `import { index, answer, progress } from "./queztl";
+let at = 0, number: i64 = 0, sum: u64 = 0;
+export function begin(place: usize, length: i32): void { at = 0; sum = 0; number = index(place); }
+export function step(budgetMs: i32): i32 {
+  for (let i = 0; i < 4000000; i++, at++) for (let j = 0; j < 3; j++) sum = sum * 6364136223846793005 + <u64>number + 1;
+  progress(at / 4e9);
+  return at >= 4000000000 ? 1 : 0;
+}
+export function output(): u64 { return answer(sum.toString()); }
+const room = new StaticArray<u8>(16);
+export function save(): u64 {
+  const place = changetype<usize>(room);
+  store<i64>(place, at);
+  store<u64>(place, sum, 8);
+  return ((<u64>16) << 32) | place;
+}
+function restore(place: usize, length: i32): void {
+  at = <u32>load<i64>(place);
+  sum = load<u64>(place, 8);
+}
+export { restore as load };
+`.replace("let at = 0,", "let at: u32 = 0,");
+  const limits = { task_seconds: 60 };
+  const job = await connect(grid.url).submit("custom", {
+    language: "assemblyscript",
+    code,
+    inputs: { count: 1 },
+    limits,
+  });
+  const view = () => getJson<JobView>(`${grid.url}/api/v1.2/workload/${job.id}`);
+  await until(async () => (await view()).status === "running", 30_000, grid.output);
+  // Long enough for a state to be saved; then its node goes without a word, and another comes.
+  await new Promise((resolve) => setTimeout(resolve, 7_500));
+  worker.kill("SIGKILL");
+  worker = grid.worker({ own: true });
+  await until(async () => (await view()).status === "completed", 90_000, grid.output);
+  const expected = (task: bigint) => {
+    // The same generator, 12e9 steps ahead at once (Brown 1994).
+    let [a, c, power, sum, steps] = [6_364_136_223_846_793_005n, task + 1n, 1n, 0n, 12_000_000_000n];
+    for (; steps > 0n; steps >>= 1n) {
+      if (steps & 1n) [power, sum] = [BigInt.asUintN(64, power * a), BigInt.asUintN(64, sum * a + c)];
+      [c, a] = [BigInt.asUintN(64, (a + 1n) * c), BigInt.asUintN(64, a * a)];
+    }
+    return sum;
+  };
+  const { result } = await getJson<JobResult>(`${grid.url}/api/v1.2/workload/${job.id}/result`);
+  expect((result as { outputs: unknown[] }).outputs).toEqual([Number(expected(0n))]);
+  const receipt = await (await fetch(`${grid.url}/api/v1.2/workload/${job.id}/receipt`)).json();
+  const kinds = (receipt as { ranges: { range: { audits: { kind: string }[] } }[] }).ranges.flatMap(({ range }) =>
+    range.audits.map(({ kind }) => kind),
+  );
+  expect(kinds).toEqual(["checkpoint"]);
+}, 180_000);
 
 it("folds all outputs into one by the program's own merge, over rounds", async () => {
   const code = `import { index, text, answer } from "./queztl";

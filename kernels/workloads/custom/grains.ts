@@ -1,5 +1,6 @@
 /** How a job is cut: into grains of about a second, by what a task took where the code was tried. */
-import { type CustomPayload, grainTasksMax, tasksOf } from "./payload.ts";
+import { leasedBytesOf, tasksOf } from "./inputs.ts";
+import { type CustomPayload, grainTasksMax } from "./payload.ts";
 
 /** A grain is about a second of one core. */
 const grainMs = 1_000;
@@ -15,9 +16,8 @@ export const taskMsOf = ({ admitted }: CustomPayload): number => Math.max(0.001,
 const grainBytesMax = 3 << 20;
 
 export function grainTasksOf(payload: CustomPayload): number {
-  const { inputs } = payload;
-  const most =
-    "blob" in inputs ? Math.max(1, Math.floor(grainBytesMax / inputs.record_bytes)) : Number.POSITIVE_INFINITY;
+  const bytes = leasedBytesOf(payload);
+  const most = bytes === null ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(grainBytesMax / bytes));
   return Math.min(most, plainGrainTasksOf(payload));
 }
 

@@ -1,8 +1,9 @@
 /** The coordinator's side: puts outputs in order and reads them as the submitter asked. */
 import { defineHost } from "../../contract.ts";
 import { itemsOf, joined, type Ordered, ordered } from "../../ordered.ts";
+import { tasksOf, toBase64 } from "./inputs.ts";
 import { groupSize, packOutputs, unpackOutputs } from "./outputs.ts";
-import { type CustomPayload, limitsOf, outputOf, type Reading, tasksOf, toBase64 } from "./payload.ts";
+import { type CustomPayload, limitsOf, outputOf, type Reading } from "./payload.ts";
 
 export interface CustomResult {
   /** In the order of the inputs, or the one that they were merged into: parsed JSON, text, or base64. */

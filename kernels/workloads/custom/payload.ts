@@ -1,48 +1,12 @@
 /** What a job of the researcher's own code is asked: code, inputs, limits. */
 import { z } from "zod";
-import type { TaskInputs } from "../../contract.ts";
+import { bytesOfBase64, inputsSchema, tasksOf } from "./inputs.ts";
 
 /** Outputs of a grain travel in one partial, each with two bytes of length. */
 export const grainOutputBytesMax = 65_000;
 /** All outputs together are one result. */
 export const jobOutputBytesMax = 256 << 20;
 export const moduleBytesMax = 2 << 20;
-const textMax = 12 << 20;
-
-const recordBytes = z
-  .number()
-  .int()
-  .min(1)
-  .max(1 << 20);
-
-const inputsSchema = z.union([
-  z.strictObject({
-    count: z
-      .number()
-      .int()
-      .min(1)
-      .max(2 ** 40)
-      .describe("Tasks 0..count-1: the input is the number, as 8 bytes."),
-  }),
-  z.strictObject({
-    values: z
-      .array(z.unknown())
-      .min(1)
-      .max(1 << 20)
-      .describe("A task for each value: the input is its JSON."),
-  }),
-  z.strictObject({
-    lines: z.string().min(1).max(textMax).describe("A task for each line: the input is its UTF-8, without the break."),
-  }),
-  z.strictObject({
-    base64: z.base64().min(1).max(textMax).describe("Records one after the other; a task for each."),
-    record_bytes: recordBytes,
-  }),
-  z.strictObject({
-    blob: z.string().regex(/^[0-9a-f]{64}$/, "the name that an upload was given"),
-    record_bytes: recordBytes.describe("An uploaded file of records; a task for each."),
-  }),
-]);
 
 const limitsSchema = z.strictObject({
   memory_mb: z
@@ -71,8 +35,9 @@ const admittedSchema = z.strictObject({
   task_ms: z.number().positive(),
   /** Whether a task that is under way can go on on another node. */
   resumable: z.boolean().optional(),
-  /** Of the uploaded file. */
+  /** Of the uploaded file; of one of lines their number, where they begin, and the longest. */
   input_bytes: z.number().optional(),
+  input_lines: z.strictObject({ count: z.number(), offsets: z.string(), longest: z.number() }).optional(),
   /** Of a shader: as it declares them. */
   shader: z.strictObject({ workgroup_size: z.number().int(), params: z.enum(paramTypes) }).optional(),
 });
@@ -177,7 +142,8 @@ const shaderParamsMax = 16_384;
 function shaderFaults(payload: CustomPayload): [path: string[], message: string][] {
   const { inputs, merge, params } = payload;
   const faults: [string[], string][] = [];
-  if ("values" in inputs || "lines" in inputs) faults.push([["inputs"], "a shader takes a count, or records"]);
+  if ("values" in inputs || "lines" in inputs || "format" in inputs)
+    faults.push([["inputs"], "a shader takes a count, or records"]);
   else if ("record_bytes" in inputs && inputs.record_bytes % 4 !== 0)
     faults.push([["inputs", "record_bytes"], "a multiple of 4 for a shader, which reads words"]);
   if (merge) faults.push([["merge"], "a shader has no merge"]);
@@ -189,70 +155,6 @@ function shaderFaults(payload: CustomPayload): [path: string[], message: string]
   return faults;
 }
 
-export function tasksOf({ inputs, admitted }: Pick<CustomPayload, "inputs" | "admitted">): number {
-  if ("count" in inputs) return inputs.count;
-  // Of a file that was not looked at yet one record is known of.
-  if ("blob" in inputs) return Math.max(1, Math.floor((admitted?.input_bytes ?? 0) / inputs.record_bytes));
-  if ("values" in inputs) return inputs.values.length;
-  if ("lines" in inputs) return linesOf(inputs.lines).length;
-  return Math.max(1, Math.floor(bytesOfBase64(inputs.base64) / inputs.record_bytes));
-}
-
 /** Tasks whose outputs fit into one partial, whatever they are. */
 export const grainTasksMax = (payload: Pick<CustomPayload, "limits" | "language">): number =>
   Math.max(1, Math.floor(grainOutputBytesMax / (limitsOf(payload).outputBytes + 2)));
-
-const bytesOfBase64 = (text: string): number =>
-  (text.length / 4) * 3 - (text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0);
-
-/** A last line without anything in it is none. */
-function linesOf(text: string): string[] {
-  const lines = text.split(/\r?\n/);
-  if (lines.at(-1) === "") lines.pop();
-  return lines;
-}
-
-/** What is split or decoded once for each payload, and not for each task. */
-const prepared = new WeakMap<object, string[] | Uint8Array>();
-
-function preparedOf<T extends string[] | Uint8Array>(inputs: object, make: () => T): T {
-  let found = prepared.get(inputs) as T | undefined;
-  if (!found) {
-    found = make();
-    prepared.set(inputs, found);
-  }
-  return found;
-}
-
-const encoder = new TextEncoder();
-
-/** The bytes that the module's `run` is given for a task. Those of a file come with the lease. */
-export function inputOf(
-  { inputs }: Pick<CustomPayload, "inputs">,
-  index: number,
-  slice?: TaskInputs | null,
-): Uint8Array {
-  if ("blob" in inputs) {
-    if (!slice) throw new RangeError("the lease came without its part of the file");
-    const at = (index - slice.first) * inputs.record_bytes;
-    return slice.bytes.subarray(at, at + inputs.record_bytes);
-  }
-  if ("count" in inputs) {
-    const bytes = new Uint8Array(8);
-    new DataView(bytes.buffer).setBigUint64(0, BigInt(index), true);
-    return bytes;
-  }
-  if ("values" in inputs) return encoder.encode(JSON.stringify(inputs.values[index]) ?? "null");
-  if ("lines" in inputs) return encoder.encode(preparedOf(inputs, () => linesOf(inputs.lines))[index] ?? "");
-  const { base64, record_bytes } = inputs;
-  const all = preparedOf(inputs, () => fromBase64(base64));
-  return all.subarray(index * record_bytes, (index + 1) * record_bytes);
-}
-
-export const fromBase64 = (text: string): Uint8Array => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
-
-export function toBase64(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 8_192) text += String.fromCharCode(...bytes.subarray(at, at + 8_192));
-  return btoa(text);
-}

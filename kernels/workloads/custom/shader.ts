@@ -1,8 +1,9 @@
 /** How a researcher's own shader runs: by the bindings of every kernel, over each task's words. */
 import type { Belief, GpuProgram } from "../../contract.ts";
 import { grainTasksOf } from "./grains.ts";
+import { inputOf } from "./inputs.ts";
 import { packOutputs, unpackOutputs } from "./outputs.ts";
-import { type CustomPayload, inputOf, limitsOf, outputOf } from "./payload.ts";
+import { type CustomPayload, limitsOf, outputOf } from "./payload.ts";
 
 /**
  * What every shader has beside its own text, after it, so that the lines of the author's are counted as they are.

@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest";
 import { grainsOf, grainTasks } from "../../contract.ts";
 import { itemsOf } from "../../ordered.ts";
 import host from "./host.ts";
+import { inputOf, tasksOf } from "./inputs.ts";
 import { packOutputs } from "./outputs.ts";
-import { type CustomPayload, grainTasksMax, inputOf, payloadSchema, tasksOf } from "./payload.ts";
+import { type CustomPayload, grainTasksMax, payloadSchema } from "./payload.ts";
 import workload from "./workload.ts";
 
 const code = "export function run(at: usize, length: i32): u64 { return 0; }";

@@ -1,9 +1,10 @@
 /** The researcher's own code: a WebAssembly module that turns each task's input into its output. */
-import { type Belief, defaultPlan, defineWorkload } from "../../contract.ts";
+import { type Belief, defaultPlan, defineWorkload, type FileReader } from "../../contract.ts";
 import { grainTasksOf, taskMsOf } from "./grains.ts";
 import type { CustomResult } from "./host.ts";
+import { inputOf, leasedBytesOf, tasksOf } from "./inputs.ts";
 import { groupOf, packOutputs } from "./outputs.ts";
-import { type CustomPayload, inputOf, limitsOf, outputOf, payloadSchema, tasksOf } from "./payload.ts";
+import { type CustomPayload, limitsOf, outputOf, payloadSchema } from "./payload.ts";
 import { shader, shaderBelief } from "./shader.ts";
 
 /** An operation is a microsecond of the coordinator's machine, where the code was tried. */
@@ -20,6 +21,23 @@ const exact: Belief = {
   disagreement: (a, b) =>
     a.length === b.length && a.every((byte, at) => byte === b[at]) ? null : "the outputs are not the same bytes",
 };
+
+/** What tasks lo..hi are given of an uploaded file; null where there is none. */
+async function partOfFile(
+  { inputs, admitted }: CustomPayload,
+  lo: number,
+  hi: number,
+  files: FileReader,
+): Promise<Uint8Array | null> {
+  if (!("blob" in inputs)) return null;
+  if (!("format" in inputs)) {
+    const { blob, record_bytes: bytes } = inputs;
+    return files.read(blob, lo * bytes, Math.min(hi * bytes, admitted?.input_bytes ?? 0));
+  }
+  const offsets = await files.read(admitted?.input_lines?.offsets ?? "", 8 * lo, 8 * (hi + 1));
+  const view = new DataView(offsets.buffer, offsets.byteOffset, offsets.length);
+  return files.read(inputs.blob, view.getFloat64(0, true), view.getFloat64(8 * (hi - lo), true));
+}
 
 export default defineWorkload<CustomPayload, { index: number }, CustomResult>({
   type: "custom",
@@ -101,16 +119,12 @@ export default defineWorkload<CustomPayload, { index: number }, CustomResult>({
   }),
   /** Of a file: what a lease carries stays below a mebibyte, or is one grain's. */
   sliceGrainsMax(payload) {
-    const { inputs } = payload;
-    if (!("blob" in inputs)) return Number.POSITIVE_INFINITY;
-    return Math.max(1, Math.floor(sliceBytes / (grainTasksOf(payload) * inputs.record_bytes)));
+    const bytes = leasedBytesOf(payload);
+    if (bytes === null) return Number.POSITIVE_INFINITY;
+    return Math.max(1, Math.floor(sliceBytes / (grainTasksOf(payload) * bytes)));
   },
-  inputs({ inputs, admitted }, round, lo, hi, files) {
-    // Later rounds merge what the first gave.
-    if (!("blob" in inputs) || round > 0) return null;
-    const { blob, record_bytes: bytes } = inputs;
-    return files.read(blob, lo * bytes, Math.min(hi * bytes, admitted?.input_bytes ?? 0));
-  },
+  // Later rounds merge what the first gave.
+  inputs: (payload, round, lo, hi, files) => (round > 0 ? null : partOfFile(payload, lo, hi, files)),
   tasks: {
     input: inputOf,
     merges: ({ merge }) => merge ?? false,
