@@ -54,6 +54,8 @@ describe.each(subjects.map((subject) => [subject.workload.type, subject] as cons
       const belief = workload.belief(one.payload, "wasm", "wasm");
       expect(belief.disagreement(one.expected, one.expected.slice())).toBeNull();
       expect(host.check?.(one.payload, 0, one.lo, one.hi, host.decode(one.payload, one.expected)) ?? null).toBeNull();
+      // Where GPUs alone compute, last digits differ between honest ones.
+      if (belief.kind !== "exact") continue;
       for (const [at, forged] of changedBytes(one.expected).entries()) {
         if (at < (belief.claimedBytes ?? 0)) continue;
         expect(
@@ -70,7 +72,8 @@ describe.each(subjects.map((subject) => [subject.workload.type, subject] as cons
     for (const one of certified) {
       const refused = changedBytes(one.expected).filter((forged) => !isCertified(subject, one, forged)).length;
       // Evidence recomputes a part of a partial, a complete certificate all of it.
-      if (certificateOf(one) === "complete") expect(refused, one.name).toBe(one.expected.length);
+      const isExact = workload.belief(one.payload, "wasm", "wasm").kind === "exact";
+      if (certificateOf(one) === "complete" && isExact) expect(refused, one.name).toBe(one.expected.length);
       else expect(refused, one.name).toBeGreaterThan(0);
     }
   });
@@ -82,7 +85,8 @@ describe.each(subjects.map((subject) => [subject.workload.type, subject] as cons
       expect(belief.disagreement(one.expected, one.expected.slice())).toBeNull();
       const forged = one.expected.slice();
       // The first number of a partial is a count, low byte first: one more is a lie, whatever floats were rounded.
-      forged[0] = ((forged[0] as number) + 1) % 256;
+      const first = belief.claimedBytes ?? 0;
+      forged[first] = ((forged[first] as number) + 1) % 256;
       expect(
         disagrees(() => belief.disagreement(one.expected, forged)),
         one.name,

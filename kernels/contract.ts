@@ -42,11 +42,13 @@
  *   @group(0) @binding(1) var<storage, read_write> output: array<...>    one grain's output, zeroed before it
  *   @group(0) @binding(2) var<uniform> chunk: Chunk                      dynamic offset
  *   @group(0) @binding(3) var<storage, read> inputs: array<u32>          one grain's Workload.gpu.inputs(), where it has any
+ *   @group(0) @binding(4) var<storage, read_write> scratch: array<...>   Workload.gpu.scratchBytes(), as the pass before left it
  *
  *   struct Chunk { taskLo: u32, taskHi: u32,   // first task of the grain, low and high 32 bits
  *                  tasks: u32,                 // tasks in the grain
  *                  first: u32, count: u32,     // invocations first..first+count of the grain run now
- *                  width: u32, pad0: u32, pad1: u32 }   // invocations per row of the 2-D dispatch
+ *                  width: u32,                 // invocations per row of the 2-D dispatch
+ *                  pass_: u32, pad1: u32 }     // number of the pass, where there are several
  *
  * Invocation number = chunk.first + gid.y * chunk.width + gid.x; those at or past first+count return at once.
  */
@@ -124,8 +126,25 @@ export interface GpuProgram<Payload> {
   invocations(payload: Payload, tasks: number): number;
   /** What the invocations of tasks lo..hi read; a multiple of 4 bytes, or null. `slice`: what came with the lease. */
   inputs?(payload: Payload, round: number, lo: number, hi: number, slice: TaskInputs | null): Uint8Array | null;
+  /**
+   * Invocations of each pass over a grain, one after the other: what one wrote the next may read. Those of none are left
+   * out. Without it there is one pass. `turn`: 0, or how often the session asked for more.
+   */
+  passes?(payload: Payload, tasks: number, turn: number): readonly number[];
+  /** Of the buffer that passes share. */
+  scratchBytes?(payload: Payload): number;
+  /** Where what was put out decides about further passes; one for each grain. */
+  session?(payload: Payload, lo: number): GpuSession | null;
   /** Turns a grain's output buffer into its partial. */
   decode(payload: Payload, round: number, lo: number, hi: number, output: Uint8Array): Uint8Array;
+}
+
+/** The host's part of a grain that takes several turns. */
+export interface GpuSession {
+  /** Parameters of the next turn, as many bytes as the first's; null when there is none. May throw KernelError. */
+  next(output: Uint8Array): Uint8Array | null;
+  /** `ms`: time of all turns. */
+  partial(ms: number): Uint8Array;
 }
 
 /** What came with a slice, and the first task that it belongs to. */

@@ -33,12 +33,25 @@ describe("chunks", () => {
     const chunks = new Chunks(runOf({ lo: 1, hi: 3 }), program(5));
     expect(chunks.total).toBe(30);
     expect(takeAll(chunks, 12)).toEqual([
-      [{ grain: 0, taskLo: 4, tasks: 4, first: 0, count: 12 }],
+      [{ grain: 0, taskLo: 4, tasks: 4, pass: 0, first: 0, count: 12 }],
       [
-        { grain: 0, taskLo: 4, tasks: 4, first: 12, count: 8 },
-        { grain: 1, taskLo: 8, tasks: 2, first: 0, count: 4 },
+        { grain: 0, taskLo: 4, tasks: 4, pass: 0, first: 12, count: 8 },
+        { grain: 1, taskLo: 8, tasks: 2, pass: 0, first: 0, count: 4 },
       ],
-      [{ grain: 1, taskLo: 8, tasks: 2, first: 4, count: 6 }],
+      [{ grain: 1, taskLo: 8, tasks: 2, pass: 0, first: 4, count: 6 }],
+    ]);
+  });
+
+  it("takes a grain's passes one after the other, and leaves out those of none", () => {
+    const passes = { passes: (_: unknown, tasks: number, turn: number) => [tasks, 0, 3 + turn] } as never;
+    const chunks = new Chunks(runOf({ hi: 1 }), passes, 1);
+    expect(chunks.total).toBe(8);
+    expect(takeAll(chunks, 5)).toEqual([
+      [
+        { grain: 0, taskLo: 0, tasks: 4, pass: 0, first: 0, count: 4 },
+        { grain: 0, taskLo: 0, tasks: 4, pass: 2, first: 0, count: 1 },
+      ],
+      [{ grain: 0, taskLo: 0, tasks: 4, pass: 2, first: 1, count: 3 }],
     ]);
   });
 

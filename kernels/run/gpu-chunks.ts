@@ -22,6 +22,7 @@ export interface Chunk {
   grain: number;
   taskLo: number;
   tasks: number;
+  pass: number;
   first: number;
   count: number;
 }
@@ -33,11 +34,13 @@ export class Chunks {
   readonly #whole: Chunk[];
   #rest: Chunk | undefined;
 
-  constructor(run: GrainRun, program: GpuProgram<unknown>) {
+  constructor(run: GrainRun, program: GpuProgram<unknown>, turn = 0) {
     this.#whole = Array.from({ length: run.hi - run.lo }, (_, grain) => {
       const [lo, hi] = grainTasks(run, run.lo + grain);
-      return { grain, taskLo: lo, tasks: hi - lo, first: 0, count: program.invocations(run.payload, hi - lo) };
-    });
+      const tasks = hi - lo;
+      const passes = program.passes?.(run.payload, tasks, turn) ?? [program.invocations(run.payload, tasks)];
+      return passes.map((count, pass) => ({ grain, taskLo: lo, tasks, pass, first: 0, count }));
+    }).flat();
     this.total = this.#whole.reduce((sum, { count }) => sum + count, 0);
     this.#whole.reverse();
     this.#rest = this.#whole.pop();

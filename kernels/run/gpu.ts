@@ -71,7 +71,7 @@ export class GpuRunner {
     if (this.#lost !== null) throw new KernelError("device_lost", this.#lost);
     const pipeline = await this.#pipeline(file.sha256);
     const stride = align(program.outputBytes(run.payload));
-    const most = Math.max(1, Math.floor(OUTPUT_BYTES_MAX / stride));
+    const most = program.session?.(run.payload, 0) ? 1 : Math.max(1, Math.floor(OUTPUT_BYTES_MAX / stride));
     const answer: GrainRunAnswer = { partials: [], computeMs: 0, build: file.sha256 };
     for (let lo = run.lo; lo < run.hi; lo += most) {
       const batch = { ...run, lo, hi: Math.min(run.hi, lo + most) };
@@ -102,6 +102,7 @@ export class GpuRunner {
       params: { size: align4(params.length), usage: GPUBufferUsages.STORAGE | GPUBufferUsages.COPY_DST },
       output: { size, usage: GPUBufferUsages.STORAGE | GPUBufferUsages.COPY_SRC },
       chunks: { size: CHUNKS_MAX * ALIGNMENT, usage: GPUBufferUsages.UNIFORM | GPUBufferUsages.COPY_DST },
+      scratch: { size: align4(program.scratchBytes?.(run.payload) ?? 0), usage: GPUBufferUsages.STORAGE },
       inputs: { size: inputs.bytes.length, usage: GPUBufferUsages.STORAGE | GPUBufferUsages.COPY_DST },
       read: { size, usage: GPUBufferUsages.MAP_READ | GPUBufferUsages.COPY_DST },
     });
@@ -116,33 +117,53 @@ export class GpuRunner {
           { binding: 1, resource: { buffer: buffers.output, size: outputBytes } },
           { binding: 2, resource: { buffer: buffers.chunks, size: CHUNK_BYTES } },
           { binding: 3, resource: { buffer: buffers.inputs, size: inputs.size } },
+          { binding: 4, resource: { buffer: buffers.scratch } },
         ],
       });
-      const computeMs = await this.#submitAll(
-        run,
-        program,
-        pipeline,
-        group,
-        buffers.chunks,
-        [stride, inputs.stride],
-        signal,
-        onFraction,
-      );
-      const encoder = device.createCommandEncoder();
-      encoder.copyBufferToBuffer(buffers.output, 0, buffers.read, 0, size);
-      device.queue.submit([encoder.finish()]);
-      await buffers.read.mapAsync(GPUMapModes.READ);
-      const bytes = new Uint8Array(buffers.read.getMappedRange()).slice();
-      buffers.read.unmap();
-      const partials = Array.from({ length: grains }, (_, index) => {
-        const [lo, hi] = grainTasks(run, run.lo + index);
-        const output = bytes.subarray(index * stride, index * stride + outputBytes);
-        return program.decode(run.payload, run.round, lo, hi, output);
-      });
-      return { partials, computeMs };
+      const [first] = grainTasks(run, run.lo);
+      const session = program.session?.(run.payload, first) ?? null;
+      let computeMs = 0;
+      for (let turn = 0; ; turn++) {
+        const chunks = new Chunks(run, program, turn);
+        const strides = [stride, inputs.stride] as const;
+        computeMs += await this.#submitAll(
+          run,
+          program,
+          pipeline,
+          group,
+          buffers.chunks,
+          chunks,
+          strides,
+          signal,
+          onFraction,
+        );
+        const bytes = await this.#readBack(buffers.output, buffers.read, size);
+        const again = session?.next(bytes.subarray(0, outputBytes)) ?? null;
+        if (again !== null) {
+          device.queue.writeBuffer(buffers.params, 0, padded(again));
+          continue;
+        }
+        if (session) return { partials: [session.partial(computeMs)], computeMs };
+        const partials = Array.from({ length: grains }, (_, index) => {
+          const [lo, hi] = grainTasks(run, run.lo + index);
+          const output = bytes.subarray(index * stride, index * stride + outputBytes);
+          return program.decode(run.payload, run.round, lo, hi, output);
+        });
+        return { partials, computeMs };
+      }
     } finally {
       for (const buffer of Object.values(buffers)) buffer.destroy();
     }
+  }
+
+  async #readBack(output: GPUBuffer, read: GPUBuffer, size: number): Promise<Uint8Array> {
+    const encoder = this.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(output, 0, read, 0, size);
+    this.device.queue.submit([encoder.finish()]);
+    await read.mapAsync(GPUMapModes.READ);
+    const bytes = new Uint8Array(read.getMappedRange()).slice();
+    read.unmap();
+    return bytes;
   }
 
   /** Submits the batch's chunks, each command buffer as large as this device's pace allows. */
@@ -152,12 +173,12 @@ export class GpuRunner {
     pipeline: Pipeline,
     group: GPUBindGroup,
     chunkBuffer: GPUBuffer,
+    chunks: Chunks,
     strides: readonly [output: number, inputs: number],
     signal: AbortSignal,
     onFraction: (fraction: number) => void,
   ): Promise<number> {
     const key = paceKey(pipeline.build, workloadOf(run), run);
-    const chunks = new Chunks(run, program);
     let done = 0;
     let computeMs = 0;
     for (;;) {
@@ -192,7 +213,7 @@ export class GpuRunner {
       const x = Math.min(groups, 65_535);
       const taskHi = Math.floor(chunk.taskLo / 2 ** 32);
       words.set(
-        [chunk.taskLo % 2 ** 32, taskHi, chunk.tasks, chunk.first, chunk.count, x * workgroupSize, 0, 0],
+        [chunk.taskLo % 2 ** 32, taskHi, chunk.tasks, chunk.first, chunk.count, x * workgroupSize, chunk.pass, 0],
         (index * ALIGNMENT) / 4,
       );
       return [x, Math.ceil(groups / x)] as const;
@@ -232,6 +253,7 @@ export class GpuRunner {
         { binding: 1, visibility, buffer: { type: "storage", hasDynamicOffset: true } },
         { binding: 2, visibility, buffer: { type: "uniform", hasDynamicOffset: true } },
         { binding: 3, visibility, buffer: { type: "read-only-storage", hasDynamicOffset: true } },
+        { binding: 4, visibility, buffer: { type: "storage" } },
       ],
     });
     const module = device.createShaderModule({ code });

@@ -1,6 +1,6 @@
 /** How tiles and systems of two nodes are compared: to the bit between WASM builds, within rounding where a GPU took part. */
 import type { Belief } from "../../contract.ts";
-import { CLAIMED, decodeTile } from "./layout.ts";
+import { CLAIMED, decodeSolution, decodeTile } from "./layout.ts";
 import { entriesOf, type GivenMatrix, type MatmulPayload, sizesOf } from "./payload.ts";
 
 const difference =
@@ -17,6 +17,21 @@ export const exactButTime: Belief = {
   certificate: "evidence",
   claimedBytes: CLAIMED,
   disagreement: difference(CLAIMED),
+};
+
+/** Solutions of two GPUs: each has its residual checked by the coordinator, and they differ in their last digits. */
+export const solved: Belief = {
+  kind: "tolerance",
+  certificate: "complete",
+  claimedBytes: CLAIMED,
+  disagreement(a, b) {
+    const [mine, theirs] = [decodeSolution(a), decodeSolution(b)];
+    if (mine.run !== theirs.run || mine.x.length !== theirs.x.length)
+      return `run ${mine.run} of ${mine.x.length} equations against ${theirs.run} of ${theirs.x.length}`;
+    const size = mine.x.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const odd = mine.x.findIndex((value, at) => !(Math.abs(value - (theirs.x[at] as number)) <= 1e-6 * size));
+    return odd < 0 ? null : `number ${odd} is ${mine.x[odd]} and ${theirs.x[odd]}`;
+  },
 };
 
 /** Entries of a row's or column's size are at most this. */

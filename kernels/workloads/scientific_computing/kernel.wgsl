@@ -5,12 +5,15 @@ struct Chunk {
   taskLo: u32, taskHi: u32,
   tasks: u32,
   first: u32, count: u32,
-  width: u32, pad0: u32, pad1: u32,
+  width: u32, pass_: u32, pad1: u32,
 }
 
 @group(0) @binding(0) var<storage, read> params: array<u32>;
 @group(0) @binding(1) var<storage, read_write> output: array<f32, 4096>;
 @group(0) @binding(2) var<uniform> chunk: Chunk;
+@group(0) @binding(4) var<storage, read_write> scratch: array<f32>;
+
+const LINPACK = 1u;
 
 const FLAGS = 1u;
 const ROWS = 2u;
@@ -68,6 +71,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let offset = id.y * chunk.width + id.x;
   if (offset >= chunk.count) { return; }
   let invocation = chunk.first + offset;
+  if (params[0] == LINPACK) {
+    system(invocation);
+    return;
+  }
   let rows = params[ROWS];
   let columns = params[COLUMNS];
   let inner = params[INNER];
@@ -159,4 +166,196 @@ fn write(row: u32, column: u32, low: vec4<f32>, high: vec4<f32>) {
   output[at + 5u] = high.y;
   output[at + 6u] = high.z;
   output[at + 7u] = high.w;
+}
+
+// LINPACK in mixed precision (mixed.ts): LU with partial pivoting in f32, right-looking, in blocks of BLOCK columns; then
+// forward and back substitution of the right side that follows the header. Passes are numbered as mixed.ts counts them.
+// Scratch: A row by row, the pivots' rows, the right side at hand, and what the searchers of a pivot found.
+
+const BLOCK = 32u;
+const PER_BLOCK = 98u;
+const MADE = 16u;
+const UPDATED = 4u;
+const SEARCHERS = 64u;
+
+fn system(invocation: u32) {
+  let n = params[ROWS];
+  let blocks = (n + BLOCK - 1u) / BLOCK;
+  if (chunk.pass_ == 0u) {
+    make(n, invocation);
+    return;
+  }
+  let at = chunk.pass_ - 1u;
+  if (at < blocks * PER_BLOCK) {
+    let k = (at / PER_BLOCK) * BLOCK;
+    let within = at % PER_BLOCK;
+    if (within == PER_BLOCK - 2u) { solveRows(n, k, invocation); }
+    else if (within == PER_BLOCK - 1u) { update(n, k, invocation); }
+    else if (within % 3u == 0u) { search(n, k + within / 3u, invocation); }
+    else if (within % 3u == 1u) { exchange(n, k, k + within / 3u, invocation); }
+    else { eliminate(n, k, k + within / 3u, invocation); }
+    return;
+  }
+  let step = at - blocks * PER_BLOCK;
+  if (step == 0u) { permute(n); }
+  else if (step <= 2u * blocks) { forward(n, ((step - 1u) / 2u) * BLOCK, (step - 1u) % 2u == 0u, invocation); }
+  else if (step <= 4u * blocks) {
+    let block = blocks - 1u - (step - 1u - 2u * blocks) / 2u;
+    back(n, block * BLOCK, (step - 1u) % 2u == 0u, invocation);
+  }
+  else { output[invocation] = scratch[n * n + n + invocation]; }
+}
+
+fn make(n: u32, invocation: u32) {
+  let parts = (n + MADE - 1u) / MADE;
+  let row = invocation / parts;
+  let left = (invocation % parts) * MADE;
+  let rowKey = mix1(mix1((params[SEED_LOW] + chunk.taskLo) ^ MATRIX_A) + row);
+  let columnBase = mix1(params[SEED_HIGH] ^ (MATRIX_A + KEYS_OF_COLUMNS));
+  for (var column = left; column < min(left + MADE, n); column++) {
+    scratch[row * n + column] = f32(bitcast<i32>(mix1(rowKey ^ mix1(columnBase + column)))) * 2.3283064365386963e-10;
+  }
+}
+
+fn search(n: u32, j: u32, invocation: u32) {
+  var largest = -1.0;
+  var found = j;
+  for (var i = j + invocation; i < n; i += SEARCHERS) {
+    let size = abs(scratch[i * n + j]);
+    if (size > largest) {
+      largest = size;
+      found = i;
+    }
+  }
+  scratch[n * n + 2u * n + invocation] = largest;
+  scratch[n * n + 2u * n + SEARCHERS + invocation] = f32(found);
+}
+
+fn pivotOf(n: u32) -> u32 {
+  let base = n * n + 2u * n;
+  var largest = scratch[base];
+  var found = scratch[base + SEARCHERS];
+  for (var i = 1u; i < SEARCHERS; i++) {
+    if (scratch[base + i] > largest) {
+      largest = scratch[base + i];
+      found = scratch[base + SEARCHERS + i];
+    }
+  }
+  return u32(found);
+}
+
+// Within the panel; the other columns follow when its pivots are known.
+fn exchange(n: u32, k: u32, j: u32, invocation: u32) {
+  let pivot = pivotOf(n);
+  if (invocation == 0u) { scratch[n * n + j] = f32(pivot); }
+  if (pivot == j) { return; }
+  let column = k + invocation;
+  let kept = scratch[j * n + column];
+  scratch[j * n + column] = scratch[pivot * n + column];
+  scratch[pivot * n + column] = kept;
+}
+
+fn eliminate(n: u32, k: u32, j: u32, invocation: u32) {
+  let row = (j + 1u + invocation) * n;
+  let multiplier = scratch[row + j] / scratch[j * n + j];
+  scratch[row + j] = multiplier;
+  for (var column = j + 1u; column < min(k + BLOCK, n); column++) {
+    scratch[row + column] -= multiplier * scratch[j * n + column];
+  }
+}
+
+// A column outside of the panel: the pivots' rows, and right of it the rows of U.
+fn solveRows(n: u32, k: u32, invocation: u32) {
+  let width = min(BLOCK, n - k);
+  let column = select(invocation + width, invocation, invocation < k);
+  for (var j = k; j < k + width; j++) {
+    let pivot = u32(scratch[n * n + j]);
+    let kept = scratch[j * n + column];
+    scratch[j * n + column] = scratch[pivot * n + column];
+    scratch[pivot * n + column] = kept;
+  }
+  if (column < k) { return; }
+  for (var i = k + 1u; i < k + width; i++) {
+    var sum = scratch[i * n + column];
+    for (var j = k; j < i; j++) { sum -= scratch[i * n + j] * scratch[j * n + column]; }
+    scratch[i * n + column] = sum;
+  }
+}
+
+// UPDATED x UPDATED entries below and right of the panel; at the edge the last ones are read again, and not written.
+fn update(n: u32, k: u32, invocation: u32) {
+  let begin = k + BLOCK;
+  let parts = (n - begin + UPDATED - 1u) / UPDATED;
+  let top = begin + (invocation / parts) * UPDATED;
+  let left = begin + (invocation % parts) * UPDATED;
+  let rows = min(vec4<u32>(top) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(n - 1u)) * n;
+  let columns = min(vec4<u32>(left) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(n - 1u));
+  var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
+  for (var j = k; j < begin; j++) {
+    let upper = j * n;
+    let u = vec4<f32>(
+      scratch[upper + columns.x], scratch[upper + columns.y], scratch[upper + columns.z], scratch[upper + columns.w]);
+    s0 = plus(s0, scratch[rows.x + j], u);
+    s1 = plus(s1, scratch[rows.y + j], u);
+    s2 = plus(s2, scratch[rows.z + j], u);
+    s3 = plus(s3, scratch[rows.w + j], u);
+  }
+  subtract(n, top, left, s0);
+  subtract(n, top + 1u, left, s1);
+  subtract(n, top + 2u, left, s2);
+  subtract(n, top + 3u, left, s3);
+}
+
+fn subtract(n: u32, row: u32, column: u32, sums: vec4<f32>) {
+  if (row >= n) { return; }
+  let at = row * n + column;
+  scratch[at] -= sums.x;
+  if (column + 1u < n) { scratch[at + 1u] -= sums.y; }
+  if (column + 2u < n) { scratch[at + 2u] -= sums.z; }
+  if (column + 3u < n) { scratch[at + 3u] -= sums.w; }
+}
+
+fn permute(n: u32) {
+  let side = n * n + n;
+  for (var i = 0u; i < n; i++) { scratch[side + i] = bitcast<f32>(params[HEADER + i]); }
+  for (var j = 0u; j < n; j++) {
+    let pivot = u32(scratch[n * n + j]);
+    let kept = scratch[side + j];
+    scratch[side + j] = scratch[side + pivot];
+    scratch[side + pivot] = kept;
+  }
+}
+
+fn forward(n: u32, k: u32, diagonal: bool, invocation: u32) {
+  let side = n * n + n;
+  let end = min(k + BLOCK, n);
+  if (diagonal) {
+    for (var i = k + 1u; i < end; i++) {
+      var sum = scratch[side + i];
+      for (var j = k; j < i; j++) { sum -= scratch[i * n + j] * scratch[side + j]; }
+      scratch[side + i] = sum;
+    }
+    return;
+  }
+  let row = end + invocation;
+  var sum = scratch[side + row];
+  for (var j = k; j < end; j++) { sum -= scratch[row * n + j] * scratch[side + j]; }
+  scratch[side + row] = sum;
+}
+
+fn back(n: u32, k: u32, diagonal: bool, invocation: u32) {
+  let side = n * n + n;
+  let end = min(k + BLOCK, n);
+  if (diagonal) {
+    for (var i = end; i > k; i--) {
+      let row = i - 1u;
+      var sum = scratch[side + row];
+      for (var j = i; j < end; j++) { sum -= scratch[row * n + j] * scratch[side + j]; }
+      scratch[side + row] = sum / scratch[row * n + row];
+    }
+    return;
+  }
+  var sum = scratch[side + invocation];
+  for (var j = k; j < end; j++) { sum -= scratch[invocation * n + j] * scratch[side + j]; }
+  scratch[side + invocation] = sum;
 }

@@ -65,6 +65,10 @@ const matmulShape = z.strictObject({
 const linpackShape = z.strictObject({
   problem: z.literal("linpack"),
   n: size("equations of the system", SYSTEM_MAX).optional().describe(`Default ${SYSTEM_DEFAULT}.`),
+  precision: z
+    .enum(["f64", "mixed"], "f64 or mixed")
+    .optional()
+    .describe("f64 on CPUs, or mixed on GPUs: factorised in f32 and refined to f64. Default f64."),
   runs: size("systems to solve, each of another seed", RUNS_MAX).optional().describe("Default 1: each is one grain."),
   seed,
 });
@@ -200,6 +204,8 @@ export function sizesOf({ rows = 1, inner = 1, columns = 1, a, b }: MatmulPayloa
   return { rows: shapeOf(a).rows, inner: shapeOf(a).columns, columns: shapeOf(b).columns };
 }
 
+export const isMixed = (payload: SciencePayload): payload is LinpackPayload & { precision: "mixed" } =>
+  payload.problem === "linpack" && payload.precision === "mixed";
 export const isSingle = (payload: MatmulPayload): boolean => payload.precision === "f32";
 export function orderOf(payload: LinpackPayload | LuPayload): number {
   if (payload.problem === "linpack") return payload.n ?? SYSTEM_DEFAULT;

@@ -12,7 +12,7 @@ const EPSILON = 2 ** -53;
 const ROWS = 64;
 
 /** Of run `run`: its low half is further on by as much. */
-const seedOfRun = (payload: LinpackPayload, run: number): number => {
+export const seedOfRun = (payload: LinpackPayload, run: number): number => {
   const seed = seedOf(payload);
   const low = seed % 2 ** 32;
   return seed - low + ((low + run) % 2 ** 32);
@@ -22,9 +22,11 @@ const seedOfRun = (payload: LinpackPayload, run: number): number => {
 export function residualOf(payload: LinpackPayload, run: number, x: Float64Array): number {
   const n = orderOf(payload);
   const seed = seedOfRun(payload, run);
-  const b = random(MATRIX_B, seed, false, 0, 0, n, 1);
-  return residual((first, rows) => random(MATRIX_A, seed, false, first, 0, rows, n), b, x);
+  return residual((first, rows) => random(MATRIX_A, seed, false, first, 0, rows, n), rightSideOf(payload, run), x);
 }
+
+export const rightSideOf = (payload: LinpackPayload, run: number): Float64Array =>
+  random(MATRIX_B, seedOfRun(payload, run), false, 0, 0, orderOf(payload), 1);
 
 /** `rowsOfA(first, count)`: rows of A, one after the other. */
 export function residual(

@@ -1,11 +1,12 @@
 /** Matrix products across many nodes, and LINPACK's systems of equations on each. */
 import { defaultPlan, defineWorkload } from "../../contract.ts";
-import { exact, exactButTime, within } from "./belief.ts";
+import { exact, exactButTime, solved, within } from "./belief.ts";
 import { gpu } from "./gpu.ts";
 import type { ScienceResult } from "./host.ts";
 import { decodeSolution, decodeTile, paramsOf } from "./layout.ts";
 import {
   GROUP,
+  isMixed,
   isSingle,
   orderOf,
   payloadSchema,
@@ -85,13 +86,21 @@ export default defineWorkload<SciencePayload, ScienceTask, ScienceResult>({
     },
     { title: "One system of 512 equations, solved together in eight rounds", payload: { problem: "lu", n: 512 } },
     { title: "LINPACK: sixteen systems of 1000 equations", payload: { problem: "linpack", n: 1000, runs: 16 } },
+    {
+      title: "LINPACK on GPUs: factorised in f32, refined to f64",
+      payload: { problem: "linpack", n: 2048, runs: 8, precision: "mixed" },
+    },
   ],
   payload: payloadSchema,
   plan: (payload) => ({
     tasks: tasksOf(payload),
     grainTasks: 1,
     needs: {
-      backends: payload.problem === "matmul" && isSingle(payload) ? ["wasm", "webgpu"] : ["wasm"],
+      backends: isMixed(payload)
+        ? ["webgpu"]
+        : payload.problem === "matmul" && isSingle(payload)
+          ? ["wasm", "webgpu"]
+          : ["wasm"],
       memoryBytes: memoryOf(payload),
       engines: [],
     },
@@ -118,6 +127,7 @@ export default defineWorkload<SciencePayload, ScienceTask, ScienceResult>({
   },
   opsPerCoreSecond: OPERATIONS_PER_CORE_SECOND,
   belief(payload, a, b) {
+    if (isMixed(payload)) return solved;
     if (payload.problem === "linpack") return exactButTime;
     if (payload.problem === "lu") return exact;
     return a === "webgpu" || b === "webgpu" ? within(payload) : exact;

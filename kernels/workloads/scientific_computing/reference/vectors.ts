@@ -51,6 +51,15 @@ const cases: { name: string; payload: unknown; grains?: number[] }[] = [
   { name: "a system of three blocks", payload: { problem: "linpack", n: 150, seed: 2 ** 33 } },
   { name: "a block of a system that is solved together", payload: { problem: "lu", n: 66, seed: 9 }, grains: [1] },
   { name: "one equation", payload: { problem: "linpack", n: 1 } },
+  {
+    name: "a system in mixed precision, within a block",
+    payload: { problem: "linpack", n: 9, precision: "mixed", runs: 2 },
+  },
+  {
+    name: "a system of five blocks in mixed precision",
+    payload: { problem: "linpack", n: 135, precision: "mixed", seed: 3 },
+  },
+  { name: "one equation in mixed precision", payload: { problem: "linpack", n: 1, precision: "mixed" } },
 ];
 
 const written = cases.map(({ name, payload: raw, grains }) => {
