@@ -31,6 +31,8 @@ describe.each([
       place = await open();
     } catch (error) {
       why = error instanceof Error ? error.message : String(error);
+      // What cannot even be bundled is no matter of the machine.
+      if (why.startsWith("Build failed")) throw error;
       console.warn(`${name} is left out: ${why}`);
     }
   }, testMs);
@@ -83,9 +85,12 @@ describe.each([
         const invocations = invocationsOf(subject, one);
         const budgets = [invocations, Math.ceil(invocations / 2) | 1, Math.ceil(invocations / 5) | 1];
         const outcomes = await on(shaderOf(subject), subject, [one, one, one], { budgets });
-        const [whole, ...cut] = partialsOf(outcomes);
+        // What a node claims, as its time, is its own.
+        const { claimedBytes = 0 } = subject.workload.belief(one.payload, "webgpu", "webgpu");
+        const [whole, ...cut] = partialsOf(outcomes).map((partial) => partial.subarray(claimedBytes));
         expect(cut).toEqual([whole, whole]);
-        expect(outcomes).toMatchObject(budgets.map((budget) => ({ dispatches: Math.ceil(invocations / budget) })));
+        if (!subject.workload.gpu?.passes)
+          expect(outcomes).toMatchObject(budgets.map((budget) => ({ dispatches: Math.ceil(invocations / budget) })));
         expect(outcomes.at(-1)).not.toMatchObject({ dispatches: 1 });
       },
       testMs,
@@ -108,7 +113,9 @@ describe.each([
         }));
         const report = await place.run({ shaders: { shader }, runs: [batch, ...single], abortAfterMs: null });
         const [together, ...alone] = outcomesOf(report);
-        expect((together as { partials: Uint8Array[] }).partials).toEqual(partialsOf(alone));
+        const { claimedBytes = 0 } = subject.workload.belief(first.payload, "webgpu", "webgpu");
+        const own = (partials: readonly Uint8Array[]) => partials.map((partial) => partial.subarray(claimedBytes));
+        expect(own((together as { partials: Uint8Array[] }).partials)).toEqual(own(partialsOf(alone)));
       },
       testMs,
     );

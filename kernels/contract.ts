@@ -124,13 +124,23 @@ export interface GpuProgram<Payload> {
   outputBytes(payload: Payload): number;
   /** Invocations that a grain of `tasks` tasks takes, at most 2^32 - 1. */
   invocations(payload: Payload, tasks: number): number;
-  /** What the invocations of tasks lo..hi read; a multiple of 4 bytes, or null. `slice`: what came with the lease. */
-  inputs?(payload: Payload, round: number, lo: number, hi: number, slice: TaskInputs | null): Uint8Array | null;
+  /**
+   * What the invocations of tasks lo..hi read; a multiple of 4 bytes, or null. `slice`: what came with the lease; `input`:
+   * what the round was handed.
+   */
+  inputs?(
+    payload: Payload,
+    round: number,
+    lo: number,
+    hi: number,
+    slice: TaskInputs | null,
+    input: Uint8Array | null,
+  ): Uint8Array | null;
   /**
    * Invocations of each pass over a grain, one after the other: what one wrote the next may read. Those of none are left
    * out. Without it there is one pass. `turn`: 0, or how often the session asked for more.
    */
-  passes?(payload: Payload, tasks: number, turn: number): readonly number[];
+  passes?(payload: Payload, round: number, lo: number, hi: number, turn: number): readonly number[];
   /** Of the buffer that passes share. */
   scratchBytes?(payload: Payload): number;
   /** Where what was put out decides about further passes; one for each grain. */

@@ -43,7 +43,9 @@ describe("chunks", () => {
   });
 
   it("takes a grain's passes one after the other, and leaves out those of none", () => {
-    const passes = { passes: (_: unknown, tasks: number, turn: number) => [tasks, 0, 3 + turn] } as never;
+    const passes = {
+      passes: (_: unknown, _round: number, lo: number, hi: number, turn: number) => [hi - lo, 0, 3 + turn],
+    } as never;
     const chunks = new Chunks(runOf({ hi: 1 }), passes, 1);
     expect(chunks.total).toBe(8);
     expect(takeAll(chunks, 5)).toEqual([

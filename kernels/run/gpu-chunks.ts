@@ -38,7 +38,9 @@ export class Chunks {
     this.#whole = Array.from({ length: run.hi - run.lo }, (_, grain) => {
       const [lo, hi] = grainTasks(run, run.lo + grain);
       const tasks = hi - lo;
-      const passes = program.passes?.(run.payload, tasks, turn) ?? [program.invocations(run.payload, tasks)];
+      const passes = program.passes?.(run.payload, run.round, lo, hi, turn) ?? [
+        program.invocations(run.payload, tasks),
+      ];
       return passes.map((count, pass) => ({ grain, taskLo: lo, tasks, pass, first: 0, count }));
     }).flat();
     this.total = this.#whole.reduce((sum, { count }) => sum + count, 0);

@@ -289,7 +289,7 @@ function gatherInputs(
   const slice = run.inputs && { bytes: run.inputs, first: run.inputsFirstTask };
   const each = Array.from({ length: run.hi - run.lo }, (_, index) => {
     const [lo, hi] = grainTasks(run, run.lo + index);
-    return program.inputs?.(run.payload, run.round, lo, hi, slice) ?? null;
+    return program.inputs?.(run.payload, run.round, lo, hi, slice, run.input) ?? null;
   });
   const longest = each.reduce((most, bytes) => Math.max(most, bytes?.length ?? 0), 0);
   if (longest === 0) return { bytes: new Uint8Array(ALIGNMENT), size: 16, stride: 0 };

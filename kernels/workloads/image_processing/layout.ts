@@ -13,7 +13,7 @@ export interface Tile {
   data: Uint8Array;
 }
 
-const HEAD = 12;
+export const HEAD = 12;
 
 /** Throws RangeError where the bytes are no tile. */
 export function decodeTile(bytes: Uint8Array): Tile {

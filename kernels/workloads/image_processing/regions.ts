@@ -92,14 +92,14 @@ function clipped(x0: number, y0: number, x1: number, y1: number, { input: { widt
   };
 }
 
-function firstTap(i: number, from: number, to: number, method: number): number {
+export function firstTap(i: number, from: number, to: number, method: number): number {
   const scale = from / to;
   if (method === methods.area) return Math.floor(i * scale + 1e-9);
   if (method === methods.bilinear) return Math.floor((i + 0.5) * scale - 0.5);
   return Math.floor((i + 0.5) * scale - 3 * Math.max(scale, 1));
 }
 
-function endTap(i: number, from: number, to: number, method: number): number {
+export function endTap(i: number, from: number, to: number, method: number): number {
   const scale = from / to;
   if (method === methods.area) return Math.ceil((i + 1) * scale - 1e-9);
   if (method === methods.bilinear) return firstTap(i, from, to, method) + 2;

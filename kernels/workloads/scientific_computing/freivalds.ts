@@ -8,7 +8,7 @@
  * independent (Higham and Mary, SIAM J. Sci. Comput. 41(5), 2019).
  */
 import { randomFillSync } from "node:crypto";
-import { columnKeys, entry32, entry64, MATRIX_A, MATRIX_B, rowKeys } from "./entries.ts";
+import { MATRIX_A, MATRIX_B, random } from "./entries.ts";
 import type { Tile } from "./layout.ts";
 import { entriesOf, isSingle, type MatmulPayload, seedOf, sizesOf, TILE, tileAt } from "./payload.ts";
 
@@ -122,23 +122,4 @@ function partOf(given: MatmulPayload["a"], matrix: number, seed: number, single:
     }
     return part;
   };
-}
-
-export function random(
-  matrix: number,
-  seed: number,
-  single: boolean,
-  row: number,
-  column: number,
-  rows: number,
-  columns: number,
-): Float64Array {
-  const [down, across] = [rowKeys(matrix, seed, row, rows), columnKeys(matrix, seed, column, columns)];
-  const part = new Float64Array(rows * columns);
-  for (let i = 0, at = 0; i < rows; i++) {
-    const key = down[i] as number;
-    for (let j = 0; j < columns; j++, at++)
-      part[at] = single ? entry32(key, across[j] as number) : entry64(key, across[j] as number);
-  }
-  return part;
 }

@@ -14,7 +14,8 @@ export const gpu: GpuProgram<SciencePayload> = {
   params: (payload) => (isMixed(payload) ? firstParams(payload) : paramsOf(payload)),
   outputBytes: () => TILE * TILE * 4,
   invocations: (payload, tasks) => (isMixed(payload) ? tasks * total(passesOf(payload, 0)) : tasks * tileInvocations),
-  passes: (payload, tasks, turn) => (isMixed(payload) ? passesOf(payload, turn) : [tasks * tileInvocations]),
+  passes: (payload, _round, lo, hi, turn) =>
+    isMixed(payload) ? passesOf(payload, turn) : [(hi - lo) * tileInvocations],
   scratchBytes: (payload) => (isMixed(payload) ? scratchBytesOf(payload) : 0),
   session: (payload, lo) => (isMixed(payload) ? new MixedSystem(payload, lo) : null),
   decode(payload, _round, lo, _hi, output) {

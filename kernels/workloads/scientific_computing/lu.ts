@@ -1,8 +1,7 @@
 /** The coordinator's part of a distributed LU: a column of blocks after each round, and the solution at the end. */
 import type { Round } from "../../contract.ts";
-import { MATRIX_A, MATRIX_B } from "./entries.ts";
+import { MATRIX_A, MATRIX_B, random } from "./entries.ts";
 import { BLOCK, decodeFactors, encodeFactors, type Factors, noFactors, solve, withColumn } from "./factors.ts";
-import { random } from "./freivalds.ts";
 import type { Tile } from "./layout.ts";
 import { entriesOf, type LuPayload, orderOf, seedOf } from "./payload.ts";
 import { RESIDUAL_MAX, residual } from "./residual.ts";

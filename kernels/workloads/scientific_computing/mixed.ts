@@ -5,8 +5,7 @@
  */
 import type { GpuSession } from "../../contract.ts";
 import { KernelError } from "../../run/errors.ts";
-import { MATRIX_A } from "./entries.ts";
-import { random } from "./freivalds.ts";
+import { MATRIX_A, random } from "./entries.ts";
 import { encodeSolution, paramsOf } from "./layout.ts";
 import { type LinpackPayload, orderOf } from "./payload.ts";
 import { residual, rightSideOf, seedOfRun } from "./residual.ts";

@@ -1,6 +1,5 @@
 /** Tiles and systems by plain loops, which share no arithmetic with the kernels. */
-import { MATRIX_A, MATRIX_B } from "./entries.ts";
-import { random } from "./freivalds.ts";
+import { MATRIX_A, MATRIX_B, random } from "./entries.ts";
 import type { Solution, Tile } from "./layout.ts";
 import {
   entriesOf,
