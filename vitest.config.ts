@@ -7,7 +7,7 @@ import { defineConfig } from "vitest/config";
  */
 const never = ["**/node_modules/**", "dist/**", ".cache/**", ".tsbuild/**", "data/**"];
 /** What needs a browser, beside `test/e2e`. */
-const browserTests = ["kernels/conformance.gpu.test.ts", "benchmarks/tab/smoke.test.ts"];
+const browserTests = ["kernels/**/*.gpu.test.ts", "benchmarks/tab/smoke.test.ts"];
 /** What starts the coordinator, workers or compilers as processes: half a minute each, on a busy machine more. */
 const programTests = [
   "native-worker/{main,node}.test.ts",

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { rotation } from "./matrix.ts";
 import type { Operation } from "./payload.ts";
 import { draw } from "./picture.ts";
-import { type Picture, payloadOf, process } from "./testing.ts";
+import { onWasm, type Picture, payloadOf, process } from "./testing.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: OpenCV's own types name a fraction of it.
 const cv: any = createRequire(import.meta.url)("@techstark/opencv-js");
@@ -298,7 +298,7 @@ const cases: Case[] = [
 ];
 
 const made = (operations: Operation[], from: Picture, tile: 16 | 32 | 64 | 128, simd = true): Promise<Picture> =>
-  process(payloadOf(from, operations, tile), from, simd);
+  process(payloadOf(from, operations, tile), from, onWasm(simd));
 
 describe("against OpenCV", () => {
   it.each(cases)("$name", async ({ operations, grey = false, make, least }) => {

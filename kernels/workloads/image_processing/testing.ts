@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { grainsOf } from "../../contract.ts";
 import { itemsOf } from "../../ordered.ts";
+import type { GrainRun } from "../../run/grains.ts";
 import { WasmRunner } from "../../run/wasm.ts";
 import host, { assembled } from "./host.ts";
 import type { ImagePayload, Operation } from "./payload.ts";
@@ -27,21 +28,43 @@ export function payloadOf(picture: Picture, operations: Operation[], tile?: 16 |
   return workload.payload.parse({ image, operations, admitted, ...(tile ? { tile } : {}) });
 }
 
-/** The pixels before encoding. */
-export async function process(payload: ImagePayload, picture: Picture | null, simd = true): Promise<Picture> {
+/** Partials of the tiles of a round, in order. */
+export type ComputeTiles = (tiles: readonly GrainRun[]) => Promise<Uint8Array[]>;
+
+export function onWasm(simd = true): ComputeTiles {
   const runner = new WasmRunner(load, { simd });
+  const never = new AbortController().signal;
+  return async (tiles) => {
+    const partials: Uint8Array[] = [];
+    for (const tile of tiles) {
+      const grain = { ...tile, files: manifest.image_processing.files, workload: workload as never };
+      partials.push((await runner.run(grain, never)).partial);
+    }
+    return partials;
+  };
+}
+
+/** The pixels before encoding. */
+export async function process(
+  payload: ImagePayload,
+  picture: Picture | null,
+  compute: ComputeTiles = onWasm(),
+): Promise<Picture> {
   const files = { read: async (_: string, lo: number, hi: number) => (picture as Picture).pixels.subarray(lo, hi) };
   let round: { tasks: number; grainTasks: number; input: Uint8Array | null } = {
     ...workload.plan(payload),
     input: null,
   };
   for (let number = 0; ; number++) {
-    let merged: ReturnType<typeof host.decode> | null = null;
+    const tiles: GrainRun[] = [];
     for (let lo = 0; lo < grainsOf(round); lo++) {
       const inputs = (await workload.inputs?.(payload, number, lo, lo + 1, files)) ?? null;
-      const grain = { workload: workload as never, files: manifest.image_processing.files, payload, round: number };
-      const run = { ...grain, input: round.input, inputs, inputsFirstTask: lo, lo, hi: lo + 1 };
-      const { partial } = await runner.run(run, new AbortController().signal);
+      const { tasks, grainTasks, input } = round;
+      const given = { workload: workload.type, files: {}, payload, round: number, tasks, grainTasks, input };
+      tiles.push({ ...given, inputs, inputsFirstTask: lo, lo, hi: lo + 1 });
+    }
+    let merged: ReturnType<typeof host.decode> | null = null;
+    for (const [lo, partial] of (await compute(tiles)).entries()) {
       const part = host.decode(payload, partial);
       const fault = host.check?.(payload, number, lo, lo + 1, part) ?? null;
       if (fault !== null) throw new Error(fault);
