@@ -4,6 +4,7 @@
  */
 import type { Sharp } from "sharp";
 import { loadSharp, preview } from "../../kernels/workloads/image_processing/encode.ts";
+import { partsOf } from "../../kernels/workloads/image_processing/parts.ts";
 import { type ImagePayload, isDrawn, PIXELS_MAX } from "../../kernels/workloads/image_processing/payload.ts";
 import { cutOf, windowBytesMax } from "../../kernels/workloads/image_processing/regions.ts";
 import { type Blobs, pieces } from "../blobs/blobs.ts";
@@ -32,15 +33,35 @@ export class ImageAdmission {
 
   readonly admit: Admission = async (given, submitter) => {
     const payload = given as ImagePayload;
-    if (payload.admitted)
+    if (payload.admitted || payload.admitted_each)
       throw refusal("admitted", "admitted is not for submitters.", "Leave it out: the coordinator sets it.");
-    const admitted = isDrawn(payload) ? payload : { ...payload, admitted: await this.#decoded(payload, submitter) };
-    assertCuttable(admitted);
+    const admitted = await this.#admitted(payload, submitter);
+    for (const part of partsOf(admitted)) assertCuttable(part);
     return { payload: admitted };
   };
 
-  async #decoded({ image }: ImagePayload, submitter: string): Promise<Admitted> {
-    const { blob } = image as { blob: string };
+  async #admitted(payload: ImagePayload, submitter: string): Promise<ImagePayload> {
+    const { image } = payload;
+    if (isDrawn(payload)) return payload;
+    if ("blob" in image) return { ...payload, admitted: await this.#decoded(image.blob, submitter) };
+    const admitted_each: Admitted[] = [];
+    let pixels = 0;
+    for (const blob of (image as { blobs: string[] }).blobs) {
+      const one = await this.#decoded(blob, submitter);
+      pixels += one.width * one.height;
+      if (pixels > PIXELS_MAX) {
+        throw refusal(
+          "image.blobs",
+          `Together they have more than ${PIXELS_MAX} pixels.`,
+          "Submit them in several jobs.",
+        );
+      }
+      admitted_each.push(one);
+    }
+    return { ...payload, admitted_each };
+  }
+
+  async #decoded(blob: string, submitter: string): Promise<Admitted> {
     if (!this.ports.owns(blob, submitter)) {
       throw refusal("image.blob", "There is no such upload of yours.", "Upload it first: POST /api/v1.2/blobs.");
     }

@@ -137,3 +137,30 @@ it("what is no picture is refused with its field", async () => {
   expect(refused).toMatchObject({ code: "invalid_payload", field: "payload.image.blob" });
   await expect(connect(grid.url).job("nope").file("image.png")).rejects.toMatchObject({ code: "no_such_job" });
 });
+
+it("several pictures go through one job, each by itself", async () => {
+  const sdk = connect(grid.url);
+  const small = { width: 61, height: 40, channels: 3, pixels: draw(61, 40, 4) };
+  const raw = { width: 61, height: 40, channels: 3 as const };
+  const other = Uint8Array.from(await sharp(small.pixels, { raw }).webp({ lossless: true }).toBuffer());
+  const blobs = [(await sdk.upload(png)).blob, (await sdk.upload(other)).blob];
+  const operations: Operation[] = [{ op: "grey" }, { op: "equalize" }];
+  const job = await sdk.submit("image_processing", { image: { blobs }, operations } as never);
+  expect(await job.result()).toMatchObject({ images: [{ width: 900 }, { width: 61, height: 40, channels: 1 }] });
+  for (const [at, one] of [picture, small].entries()) {
+    const { data } = await sharp(await job.file(`image-${at + 1}.png`))
+      .extractChannel(0)
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    expect(Buffer.compare(data, (await processed(payloadOf(one, operations), one)).pixels)).toBe(0);
+  }
+  const page = await browser.newPage();
+  await page.goto(`${grid.url}/dashboard`);
+  await page
+    .locator(`text=${job.id.slice(0, 8)}`)
+    .first()
+    .click();
+  await page.getByTestId("image").selectOption({ label: "2 of 2" });
+  await page.locator('[data-testid="before-after"] img[alt="After"][src*="after-2.webp"]').waitFor();
+  await page.close();
+}, 120_000);

@@ -245,7 +245,8 @@ export class SimCoordinator {
         if (audit !== null) this.#audits.add(id);
         if (effect.lease.replica) this.world.count("replica leased");
         if (speculative) this.world.count("copy of last grains");
-        const message = { type: "lease" as const, lease: id, ticket, job, round, lo, hi, backend };
+        const saved = effect.lease.checkpoint?.bytes.length ? { checkpoint: effect.lease.checkpoint.bytes } : {};
+        const message = { type: "lease" as const, lease: id, ticket, job, round, lo, hi, backend, ...saved };
         this.#connections.get(effect.connection)?.down({ ...message, deadlineMs: effect.deadlineMs });
         return;
       }

@@ -71,9 +71,21 @@ export class SimNode implements Ends {
       if (this.welcomed && !this.#isSilent()) {
         const leases = [...this.#leases.values()].map((held) => progressOf(held, this.world.timeline.now));
         this.#up({ type: "progress", leases });
+        for (const held of this.#leases.values()) this.#save(held);
       }
       this.#heartbeat(life, connection);
     });
+  }
+
+  /** Where a grain under way stands: a byte that says whether somebody put a lie in. */
+  #save({ message, next, chunk }: Held): void {
+    const { world, traits } = this;
+    if (!chunk || next >= message.hi || !world.random.chance(0.5)) return;
+    const isPassedOn = next === message.lo && message.checkpoint?.[0] === 1;
+    const isPoisoned = isPassedOn || (traits.lies > 0 && world.faults && world.random.chance(0.3));
+    world.count(isPoisoned ? "checkpoint saved, with a lie" : "checkpoint saved");
+    const bytes = Uint8Array.of(isPoisoned ? 1 : 0);
+    this.#up({ type: "checkpoint", lease: message.lease, grain: next, bytes });
   }
 
   #isSilent(): boolean {
@@ -105,6 +117,7 @@ export class SimNode implements Ends {
       case "lease":
         if (this.#leases.has(message.lease)) throw new Error(`lease ${message.lease} came twice`);
         if (this.#leases.size >= 2 * this.traits.slots + 2) this.world.count("more leases than slots");
+        if (message.checkpoint) this.world.count("went on from a checkpoint");
         this.#leases.set(message.lease, { message, next: message.lo, chunk: null });
         this.#fill();
         return;
@@ -223,7 +236,8 @@ export class SimNode implements Ends {
     if (lies) this.liedResults++;
     const partials: Uint8Array[] = [];
     for (let grain = held.next; grain < held.next + grains; grain++) {
-      const wrong = lies || (traits.partly > 0 && world.random.chance(traits.partly));
+      const isLed = grain === leaseLo && held.message.checkpoint?.[0] === 1;
+      const wrong = lies || isLed || (traits.partly > 0 && world.random.chance(traits.partly));
       if (wrong) world.count("wrong partial");
       partials.push(toyPartial(payload.seed, round, grain, wrong));
     }

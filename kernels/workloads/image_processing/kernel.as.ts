@@ -32,7 +32,12 @@ let height: i32 = 0;
 let channels: i32 = 0;
 let cellsAcross: i32 = 0;
 let cellsDown: i32 = 0;
+/** Among all tiles, the first of its image, and which image that is. */
 let tile: u32 = 0;
+let first: u32 = 0;
+let image: u32 = 0;
+let handed: usize = 0;
+let handedLength: usize = 0;
 
 export function params(length: i32): i32 {
   given = heap.alloc(<usize>length);
@@ -41,8 +46,9 @@ export function params(length: i32): i32 {
 }
 
 export function round(length: i32): i32 {
-  source.tables = heap.alloc(<usize>length);
-  return <i32>source.tables;
+  handed = heap.alloc(<usize>length);
+  handedLength = <usize>length;
+  return <i32>handed;
 }
 
 export function input(length: i32, first: f64): i32 {
@@ -57,39 +63,61 @@ export function input(length: i32, first: f64): i32 {
 
 /** 1: the parameters are too short. */
 export function init(): i32 {
-  if (<usize>givenLength < HEADER) return 1;
-  source.width = load<i32>(given);
-  source.height = load<i32>(given, 4);
-  source.channels = load<i32>(given, 8);
-  source.isDrawn = load<i32>(given, 12) != 0;
-  source.seed = load<u32>(given, 16);
-  edge = load<i32>(given, 20);
-  kind = load<i32>(given, 24);
-  stages = load<i32>(given, 28);
-  width = load<i32>(given, 32);
-  height = load<i32>(given, 36);
-  channels = load<i32>(given, 40);
-  cellsAcross = load<i32>(given, 44);
-  cellsDown = load<i32>(given, 48);
-  source.stages = given + HEADER;
-  source.data = given + <usize>load<i32>(given, 52);
+  if (<usize>givenLength < 12 + HEADER) return 1;
+  const images = load<u32>(given);
+  if (images == 0 || <usize>givenLength < 4 + <usize>images * (8 + HEADER)) return 1;
+  choose(0);
   return 0;
+}
+
+/** The image that tile `tile` is of. */
+function find(tile: u32): u32 {
+  const images = load<u32>(given);
+  let found: u32 = 0;
+  while (found + 1 < images && load<u32>(given + <usize>(found + 1) * 8, 4) <= tile) found++;
+  return found;
+}
+
+function choose(which: u32): void {
+  const entry = given + <usize>which * 8;
+  const own = given + <usize>load<u32>(entry, 8);
+  image = which;
+  first = load<u32>(entry, 4);
+  source.width = load<i32>(own);
+  source.height = load<i32>(own, 4);
+  source.channels = load<i32>(own, 8);
+  source.isDrawn = load<i32>(own, 12) != 0;
+  source.seed = load<u32>(own, 16);
+  edge = load<i32>(own, 20);
+  kind = load<i32>(own, 24);
+  stages = load<i32>(own, 28);
+  width = load<i32>(own, 32);
+  height = load<i32>(own, 36);
+  channels = load<i32>(own, 40);
+  cellsAcross = load<i32>(own, 44);
+  cellsDown = load<i32>(own, 48);
+  source.stages = own + HEADER;
+  source.data = own + <usize>load<i32>(own, 52);
+  // Each image's tables are as long as any other's.
+  source.tables = handed + (handedLength / <usize>load<u32>(given)) * <usize>which;
 }
 
 /** A range of more than one tile is refused, since a grain has one. */
 export function begin(lo: f64, hi: f64): void {
   if (hi != lo + 1) unreachable();
   tile = <u32>lo;
+  choose(find(tile));
 }
 
 /** A unit is a tile. */
 export function step(units: i32): i32 {
   const across = (width + edge - 1) / edge;
-  const x0 = (<i32>tile % across) * edge;
-  const y0 = (<i32>tile / across) * edge;
+  const own = <i32>(tile - first);
+  const x0 = (own % across) * edge;
+  const y0 = (own / across) * edge;
   const x1 = min(x0 + edge, width);
   const y1 = min(y0 + edge, height);
-  if (!source.isDrawn) find(tile - inputsFirst);
+  if (!source.isDrawn) look(tile - inputsFirst);
   const made = run(source, stages, x0, y0, x1, y1, sent);
   head(made);
   if (kind == PIXELS) pixels(made);
@@ -107,7 +135,7 @@ export function partialLength(): i32 {
 }
 
 /** The window of tile `index` of the slice: x0, y0, x1, y1, then its pixels. */
-function find(index: u32): void {
+function look(index: u32): void {
   let at = inputs;
   for (; index > 0; index--) at += 16 + <usize>windowBytes(at);
   sent.x0 = load<i32>(at);
@@ -131,7 +159,7 @@ function head(made: Window): void {
   store<u8>(answer, <u8>channels, 5);
   store<u16>(answer, <u16>made.columns, 6);
   store<u16>(answer, <u16>made.rows, 8);
-  store<u16>(answer, 0, 10);
+  store<u16>(answer, <u16>image, 10);
 }
 
 function pixels(made: Window): void {

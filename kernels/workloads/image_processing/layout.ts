@@ -1,5 +1,5 @@
 /**
- * A tile's partial, little-endian: u32 number of the tile, u8 kind, u8 channels, u16 width, u16 height, u16 zero; then its
+ * A tile's partial, little-endian: u32 number of the tile, u8 kind, u8 channels, u16 width, u16 height, u16 number of the image; then its
  * pixels (row by row, channels of a pixel together), or 256 u32 counts, or 256 u16 counts for each cell.
  */
 import { kinds } from "./program.ts";
@@ -10,6 +10,7 @@ export interface Tile {
   channels: number;
   width: number;
   height: number;
+  image: number;
   data: Uint8Array;
 }
 
@@ -24,9 +25,9 @@ export function decodeTile(bytes: Uint8Array): Tile {
     channels: view.getUint8(5),
     width: view.getUint16(6, true),
     height: view.getUint16(8, true),
+    image: view.getUint16(10, true),
     data: bytes.subarray(HEAD),
   };
-  if (view.getUint16(10, true) !== 0) throw new RangeError("a tile's head ends with zeros");
   const { kind, channels, width, height, data } = tile;
   const due = kind === kinds.pixels ? width * height * channels : kind === kinds.histogram ? 1024 : data.length;
   if (data.length !== due) throw new RangeError(`${data.length} bytes, and ${due} are due`);

@@ -4,6 +4,8 @@ import { z } from "zod";
 export const PIXELS_MAX = 200_000_000;
 const SIDE_MAX = 65_000;
 const OPERATIONS_MAX = 32;
+/** In one job: its files are made in memory together. */
+export const IMAGES_MAX = 64;
 
 const whole = (what: string, min: number, max: number) =>
   z
@@ -118,12 +120,14 @@ const drawn = z.strictObject({
   height: whole("of the picture", 1, SIDE_MAX),
   seed: whole("of its noise", 0, 2 ** 32 - 1).optional(),
 });
+const blob = z.string().regex(/^[0-9a-f]{64}$/, "the blob's name, of POST /api/v1.2/blobs");
 const image = z.union(
   [
-    z.strictObject({ blob: z.string().regex(/^[0-9a-f]{64}$/, "the blob's name, of POST /api/v1.2/blobs") }),
+    z.strictObject({ blob }),
+    z.strictObject({ blobs: z.array(blob).min(1).max(IMAGES_MAX).describe("Several uploads, each by itself.") }),
     z.strictObject({ drawn }),
   ],
-  "{blob: ...} of an upload, or {drawn: {width, height}}",
+  "{blob: ...} of an upload, {blobs: [...]} of several, or {drawn: {width, height}}",
 );
 
 /** What the coordinator found out of an upload. */
@@ -150,6 +154,7 @@ const shape = z.strictObject({
     .optional()
     .describe("Side of a tile."),
   admitted: admitted.optional().describe("Set by the coordinator."),
+  admitted_each: z.array(admitted).optional().describe("Set by the coordinator, where there are several images."),
 });
 export type ImagePayload = z.infer<typeof shape>;
 
@@ -201,8 +206,9 @@ export interface Size {
 }
 
 /** Of the image at the start. An upload that was not looked at yet counts as one pixel. */
-export function sourceSize({ image, admitted }: ImagePayload): Size {
-  const { width, height } = "drawn" in image ? image.drawn : (admitted ?? { width: 1, height: 1 });
+export function sourceSize({ image, admitted, admitted_each }: ImagePayload): Size {
+  const { width, height } =
+    "drawn" in image ? image.drawn : (admitted ?? admitted_each?.[0] ?? { width: 1, height: 1 });
   return { width, height, channels: 3 };
 }
 

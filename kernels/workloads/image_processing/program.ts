@@ -1,7 +1,7 @@
 /**
  * A pipeline as the kernel reads it: primitive stages, and the rounds that find out what some must know of the whole image.
  *
- * Parameters, little-endian: 16 words (width, height, channels of the source; drawn; seed; side of a tile; kind of the
+ * Parameters, little-endian: how many images there are; of each its first tile and where its own begin; then for each: 16 words (width, height, channels of the source; drawn; seed; side of a tile; kind of the
  * partial; stages; width, height, channels of what they give; cells across and down; offset of the data), then 16 words for each
  * stage (op, radius, input's width and height, border, output's width, height, channels, two numbers; at 13 and 14 where its
  * data and its tables begin), then the data.
@@ -275,7 +275,8 @@ function compile(payload: ImagePayload): Program {
 const HEADER = 64;
 const RECORD = 64;
 
-export function paramsOf(payload: ImagePayload, round: number, edge: number): Uint8Array {
+/** Of one image. */
+export function paramsOfPart(payload: ImagePayload, round: number, edge: number): Uint8Array {
   const { source, stages, rounds } = programOf(payload);
   const { stages: count, kind, output, table } = rounds[round] as Program["rounds"][number];
   const used = stages.slice(0, count);

@@ -6,6 +6,7 @@ import { itemsOf } from "../../ordered.ts";
 import type { GrainRun } from "../../run/grains.ts";
 import { WasmRunner } from "../../run/wasm.ts";
 import host, { assembled } from "./host.ts";
+import { partsOf } from "./parts.ts";
 import type { ImagePayload, Operation } from "./payload.ts";
 import { programOf } from "./program.ts";
 import workload from "./workload.ts";
@@ -26,6 +27,15 @@ export function payloadOf(picture: Picture, operations: Operation[], tile?: 16 |
   const admitted = { width: picture.width, height: picture.height, pixels: "given", before: "", before_bytes: 0 };
   const image = { blob: "0".repeat(64) };
   return workload.payload.parse({ image, operations, admitted, ...(tile ? { tile } : {}) });
+}
+
+/** Several uploaded ones, in one job. */
+export function payloadOfEach(pictures: readonly Picture[], operations: Operation[]): ImagePayload {
+  const admitted_each = pictures.map(({ width, height }, at) => ({
+    ...{ width, height, pixels: `given ${at}`, before: "", before_bytes: 0 },
+  }));
+  const image = { blobs: pictures.map(() => "0".repeat(64)) };
+  return workload.payload.parse({ image, operations, admitted_each });
 }
 
 /** Partials of the tiles of a round, in order. */
@@ -50,7 +60,17 @@ export async function process(
   picture: Picture | null,
   compute: ComputeTiles = onWasm(),
 ): Promise<Picture> {
-  const files = { read: async (_: string, lo: number, hi: number) => (picture as Picture).pixels.subarray(lo, hi) };
+  return (await processEach(payload, picture ? [picture] : [], compute))[0] as Picture;
+}
+
+/** Of each image. */
+export async function processEach(
+  payload: ImagePayload,
+  pictures: readonly Picture[],
+  compute: ComputeTiles = onWasm(),
+): Promise<Picture[]> {
+  const pixelsOf = (name: string): Uint8Array => (pictures[Number(name.split(" ")[1] ?? 0)] as Picture).pixels;
+  const files = { read: async (name: string, lo: number, hi: number) => pixelsOf(name).subarray(lo, hi) };
   let round: { tasks: number; grainTasks: number; input: Uint8Array | null } = {
     ...workload.plan(payload),
     input: null,
@@ -73,10 +93,17 @@ export async function process(
     if (!merged) throw new Error("there are no tiles");
     const next = host.next?.(payload, number, merged, round.input) ?? null;
     if (!next) {
-      const { output } = programOf(payload).rounds[number] as {
-        output: { width: number; height: number; channels: number };
-      };
-      return { ...output, pixels: assembled(payload, "pixels" in merged ? itemsOf(merged.pixels) : []) };
+      const tiles = "pixels" in merged ? itemsOf(merged.pixels) : [];
+      return partsOf(payload).map((part, image) => {
+        const { output } = programOf(part).rounds[number] as { output: Omit<Picture, "pixels"> };
+        return {
+          ...output,
+          pixels: assembled(
+            part,
+            tiles.filter((tile) => tile.image === image),
+          ),
+        };
+      });
     }
     round = next;
   }

@@ -3,9 +3,10 @@ import { type Belief, defaultPlan, defineWorkload, type FileReader } from "../..
 import { gpu, slackOf } from "./gpu.ts";
 import type { ImageResult } from "./host.ts";
 import { decodeTile, HEAD } from "./layout.ts";
+import { firstPart, firstsOf, type Place, partsOf, placeOf, tilesIn } from "./parts.ts";
 import { type ImagePayload, isDrawn, payloadSchema, sourceSize } from "./payload.ts";
-import { kinds, paramsOf, programOf } from "./program.ts";
-import { cutOf, type Region, sourceRegion, tileRegion, tilesOf } from "./regions.ts";
+import { kinds, paramsOfPart, programOf } from "./program.ts";
+import { cutOf, type Region, sourceRegion, tileRegion } from "./regions.ts";
 
 /** Operations are nanoseconds of one SIMD WASM thread, as measured in Node 20 on an AMD EPYC core. */
 const OPERATIONS_PER_CORE_SECOND = 1e9;
@@ -33,15 +34,39 @@ const nearly: Belief = {
   },
 };
 
+/** Of all tiles of a round, about. */
 function costOf(payload: ImagePayload): number {
   const { stages, rounds } = programOf(payload);
-  const { count } = tilesOf(payload, 0, cutOf(payload).edge);
   let sum = 0;
   for (const { stages: used } of rounds)
     for (const { output, cost } of stages.slice(0, used)) sum += output.width * output.height * cost;
   // Copying, and drawing where nothing was sent.
   const { width, height } = sourceSize(payload);
-  return (sum + width * height * (isDrawn(payload) ? 20 : 2)) / rounds.length / count;
+  return (sum + width * height * (isDrawn(payload) ? 20 : 2)) / rounds.length;
+}
+
+const costOfTile = (payload: ImagePayload): number =>
+  partsOf(payload).reduce((sum, part) => sum + costOf(part), 0) / tilesIn(payload, 0);
+
+/** How many images there are, of each its first tile and where its parameters begin, and they: at multiples of 8. */
+function paramsOf(payload: ImagePayload, round: number): Uint8Array {
+  const each = partsOf(payload).map((part) => paramsOfPart(part, round, cutOf(part).edge));
+  const firsts = firstsOf(payload, round);
+  let at = Math.ceil((4 + 8 * each.length) / 8) * 8;
+  const places = each.map(({ length }) => {
+    const own = at;
+    at += Math.ceil(length / 8) * 8;
+    return own;
+  });
+  const bytes = new Uint8Array(at);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, each.length, true);
+  for (const [index, own] of each.entries()) {
+    view.setUint32(4 + 8 * index, firsts[index] as number, true);
+    view.setUint32(8 + 8 * index, places[index] as number, true);
+    bytes.set(own, places[index]);
+  }
+  return bytes;
 }
 
 /** The windows of tiles lo..hi: x0, y0, x1, y1 as i32, then pixels. A row of tiles reads its band of the image once. */
@@ -52,21 +77,22 @@ async function windowsOf(
   hi: number,
   files: FileReader,
 ): Promise<Uint8Array> {
-  const { admitted } = payload;
-  if (!admitted) throw new Error("the image was not admitted");
-  const { edge } = cutOf(payload);
-  const regions = Array.from({ length: hi - lo }, (_, at) => sourceRegion(payload, round, edge, lo + at));
+  const places = Array.from({ length: hi - lo }, (_, at) => placeOf(payload, round, lo + at));
+  const regions = places.map(({ part, tile }) => sourceRegion(part, round, cutOf(part).edge, tile));
   const bytesOf = ({ x0, y0, x1, y1 }: Region): number => (x1 - x0) * (y1 - y0) * 3;
   const all = new Uint8Array(regions.reduce((sum, region) => sum + 16 + bytesOf(region), 0));
   const view = new DataView(all.buffer);
-  const rowBytes = admitted.width * 3;
-  let band: { y0: number; y1: number; bytes: Uint8Array } = { y0: -1, y1: -1, bytes: new Uint8Array(0) };
+  let band = { image: -1, y0: -1, y1: -1, bytes: new Uint8Array(0) };
   let at = 0;
-  for (const { x0, y0, x1, y1 } of regions) {
-    if (band.y0 !== y0 || band.y1 !== y1) {
-      band = { y0, y1, bytes: await files.read(admitted.pixels, y0 * rowBytes, y1 * rowBytes) };
+  for (const [index, { x0, y0, x1, y1 }] of regions.entries()) {
+    const { image, part } = places[index] as Place;
+    if (!part.admitted) throw new Error("the image was not admitted");
+    const rowBytes = part.admitted.width * 3;
+    if (band.image !== image || band.y0 !== y0 || band.y1 !== y1) {
+      const bytes = await files.read(part.admitted.pixels, y0 * rowBytes, y1 * rowBytes);
+      band = { image, y0, y1, bytes: new Uint8Array(bytes) };
     }
-    for (const [index, value] of [x0, y0, x1, y1].entries()) view.setInt32(at + 4 * index, value, true);
+    for (const [word, value] of [x0, y0, x1, y1].entries()) view.setInt32(at + 4 * word, value, true);
     at += 16;
     for (let y = 0; y < y1 - y0; y++, at += (x1 - x0) * 3) {
       all.set(band.bytes.subarray(y * rowBytes + x0 * 3, y * rowBytes + x1 * 3), at);
@@ -115,33 +141,39 @@ export default defineWorkload<ImagePayload, Region, ImageResult>({
   ],
   payload: payloadSchema,
   plan(payload) {
-    const { edge, windowBytes } = cutOf(payload);
+    const parts = partsOf(payload);
+    const windowBytes = Math.max(...parts.map((part) => cutOf(part).windowBytes));
+    const isForGpus = parts.length === 1 && slackOf(firstPart(payload)) !== null;
     return {
-      tasks: tilesOf(payload, 0, edge).count,
+      tasks: tilesIn(payload, 0),
       grainTasks: 1,
       needs: {
-        backends: slackOf(payload) === null ? ["wasm"] : ["wasm", "webgpu"],
+        backends: isForGpus ? ["wasm", "webgpu"] : ["wasm"],
         memoryBytes: 24 * 2 ** 20 + 48 * windowBytes,
         engines: [],
       },
       output: "rows",
     };
   },
-  task: (payload, round, index) => tileRegion(payload, round, cutOf(payload).edge, index),
-  cost: (payload, lo, hi) => ({ operations: (hi - lo) * costOf(payload), bytes: 0 }),
+  task(payload, round, index) {
+    const { part, tile } = placeOf(payload, round, index);
+    return tileRegion(part, round, cutOf(part).edge, tile);
+  },
+  cost: (payload, lo, hi) => ({ operations: (hi - lo) * costOfTile(payload), bytes: 0 }),
   opsPerCoreSecond: OPERATIONS_PER_CORE_SECOND,
-  belief: (payload, a, b) => (slackOf(payload) === 1 && (a === "webgpu" || b === "webgpu") ? nearly : exact),
+  belief: (payload, a, b) => (slackOf(firstPart(payload)) === 1 && (a === "webgpu" || b === "webgpu") ? nearly : exact),
   beliefPlan: defaultPlan,
   gpu,
-  params: (payload, round) => paramsOf(payload, round, cutOf(payload).edge),
+  params: paramsOf,
   calibration: {
     image: { drawn: { width: 128, height: 128 } },
     operations: [{ op: "bilateral", diameter: 15, sigma_color: 40, sigma_space: 4 }],
   },
-  sliceGrainsMax: (payload) =>
-    isDrawn(payload)
-      ? Number.POSITIVE_INFINITY
-      : Math.max(1, Math.floor(INPUT_BYTES / (cutOf(payload).windowBytes + 16))),
+  sliceGrainsMax(payload) {
+    if (isDrawn(payload)) return Number.POSITIVE_INFINITY;
+    const windowBytes = Math.max(...partsOf(payload).map((part) => cutOf(part).windowBytes));
+    return Math.max(1, Math.floor(INPUT_BYTES / (windowBytes + 16)));
+  },
   inputs: (payload, round, lo, hi, files) => (isDrawn(payload) ? null : windowsOf(payload, round, lo, hi, files)),
   describe(payload, partial) {
     const { tile, kind, width, height } = decodeTile(partial);
