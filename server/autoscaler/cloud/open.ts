@@ -21,6 +21,23 @@ type Open = (options: OpenOptions) => Promise<CloudProvider>;
 const adapters: Partial<Record<string, Open>> = {
   local: async ({ workerFile, dataDir, env, log }) =>
     new LocalProvider({ file: workerFile, dir: join(dataDir, "instances"), env, memoryBytes: totalmem(), log }),
+  docker: async ({ cloud }) => {
+    const { default: Dockerode } = await installed("dockerode", () => import("dockerode"));
+    const { DockerProvider, dockerOptions } = await import("./docker/docker.ts");
+    // DOCKER_HOST and its like are the library's to read.
+    return new DockerProvider({ ...dockerOptions(cloud), docker: new Dockerode() });
+  },
+  kubernetes: async ({ cloud }) => {
+    const { BatchV1Api, KubeConfig } = await installed(
+      "@kubernetes/client-node",
+      () => import("@kubernetes/client-node"),
+    );
+    const { KubernetesProvider, kubernetesOptions } = await import("./kubernetes/kubernetes.ts");
+    const config = new KubeConfig();
+    // KUBECONFIG, the home folder's, or that of the pod that this runs in.
+    config.loadFromDefault();
+    return new KubernetesProvider({ ...kubernetesOptions(cloud), batch: config.makeApiClient(BatchV1Api) });
+  },
   ssh: async ({ cloud, log }) => new SshProvider({ ...sshOptions(cloud), log }),
   aws: async ({ cloud }) => {
     const { AwsProvider, awsOptions } = await installed("@aws-sdk/client-ec2", () => import("./aws/aws.ts"));
