@@ -1,6 +1,8 @@
 /** The providers by name. Each is loaded when it is chosen: its cloud's library is heavy, or not installed at all. */
 import { totalmem } from "node:os";
 import { join } from "node:path";
+import type { AzureClient } from "./azure/library.ts";
+import type { GcpLibrary } from "./gcp/library.ts";
 import { LocalProvider } from "./local.ts";
 import type { CloudProvider } from "./provider.ts";
 import { SshProvider, sshOptions } from "./ssh/ssh.ts";
@@ -38,6 +40,25 @@ const adapters: Partial<Record<string, Open>> = {
     config.loadFromDefault();
     return new KubernetesProvider({ ...kubernetesOptions(cloud), batch: config.makeApiClient(BatchV1Api) });
   },
+  gcp: async ({ cloud }) => {
+    const { clientsOf } = await import("./gcp/library.ts");
+    const { GcpProvider, gcpOptions } = await import("./gcp/gcp.ts");
+    const options = gcpOptions(cloud);
+    const library = await heavy("@google-cloud/compute", "6.15.0");
+    return new GcpProvider(clientsOf(library as GcpLibrary), options);
+  },
+  azure: async ({ cloud }) => {
+    const { AzureProvider, azureOptions } = await import("./azure/azure.ts");
+    const options = azureOptions(cloud);
+    type Compute = { ComputeManagementClient: new (credential: object, subscription: string) => AzureClient };
+    type Identity = { DefaultAzureCredential: new () => { getToken(scope: string): Promise<{ token: string }> } };
+    const { ComputeManagementClient } = (await heavy("@azure/arm-compute", "24.1.0")) as Compute;
+    const { DefaultAzureCredential } = (await heavy("@azure/identity", "4.13.1")) as Identity;
+    const credential = new DefaultAzureCredential();
+    const token = async () => (await credential.getToken("https://management.azure.com/.default")).token;
+    const client = new ComputeManagementClient(credential, options.subscription);
+    return new AzureProvider(client, { ...options, token });
+  },
   ssh: async ({ cloud, log }) => new SshProvider({ ...sshOptions(cloud), log }),
   aws: async ({ cloud }) => {
     const { AwsProvider, awsOptions } = await installed("@aws-sdk/client-ec2", () => import("./aws/aws.ts"));
@@ -54,6 +75,10 @@ async function installed<Module>(name: string, load: () => Promise<Module>): Pro
     throw new Error(`This provider needs the package ${name}: run "npm install ${name}".`, { cause });
   }
 }
+
+/** One that does not come with the rest: its types are not known here. */
+const heavy = (name: string, version: string): Promise<unknown> =>
+  installed(`${name}@${version}`, () => import(name) as Promise<unknown>);
 
 /** Throws Error with the remedy where this build has no such provider. */
 export async function openProvider(name: string, options: OpenOptions): Promise<CloudProvider> {

@@ -8,6 +8,8 @@ import { quoted } from "./quoted.ts";
 
 /** How a machine asks its cloud who it is and whether it is being taken back. Shell commands. */
 export interface Metadata {
+  /** Functions that the two others call. */
+  functions: string;
   /** Prints the instance's id in the cloud. */
   id: string;
   /** Succeeds once the cloud has said that it takes the machine back. */
@@ -18,20 +20,41 @@ export interface Metadata {
 export const ec2Metadata: Metadata = {
   id: "metadata instance-id",
   interrupted: "metadata spot/instance-action",
-};
-
-const ec2Functions = `
+  functions: `
 IMDS=\${QUEZTL_IMDS:-http://169.254.169.254}
 metadata() {
   local token
   token=$(curl -sf -m 2 -X PUT "$IMDS/latest/api/token" -H "X-aws-ec2-metadata-token-ttl-seconds: 300") || return 1
   curl -sf -m 2 -H "X-aws-ec2-metadata-token: $token" "$IMDS/latest/meta-data/$1"
-}`;
+}`,
+};
+
+/** Of Compute Engine. https://cloud.google.com/compute/docs/metadata/predefined-metadata-keys */
+export const gceMetadata: Metadata = {
+  id: "metadata name",
+  interrupted: '[ "$(metadata preempted)" = TRUE ]',
+  functions: `
+IMDS=\${QUEZTL_IMDS:-http://metadata.google.internal}
+metadata() {
+  curl -sf -m 2 -H "Metadata-Flavor: Google" "$IMDS/computeMetadata/v1/instance/$1"
+}`,
+};
+
+/** Of Azure; a preemption is told as a scheduled event. https://learn.microsoft.com/azure/virtual-machines/linux/scheduled-events */
+export const azureMetadata: Metadata = {
+  id: 'metadata "instance/compute/name?api-version=2021-02-01&format=text"',
+  interrupted: 'metadata "scheduledevents?api-version=2020-07-01" | grep -q \'"Preempt"\'',
+  functions: `
+IMDS=\${QUEZTL_IMDS:-http://169.254.169.254}
+metadata() {
+  curl -sf -m 2 -H "Metadata: true" "$IMDS/metadata/$1"
+}`,
+};
 
 /** Node that is fetched where the image has none: its own checksum file is checked. */
 const nodeVersion = "v22.20.0";
 
-export function startupScript(boot: Boot, { id, interrupted }: Metadata = ec2Metadata): string {
+export function startupScript(boot: Boot, { functions, id, interrupted }: Metadata = ec2Metadata): string {
   const minutes = Math.ceil(boot.lifetimeMs / 60_000);
   return `#!/bin/bash
 # Queztl instance. Ends by itself after ${minutes} minutes.
@@ -43,7 +66,7 @@ COORDINATOR=${quoted(boot.coordinatorUrl.replace(/\/+$/, ""))}
 JOIN_TOKEN=${quoted(boot.joinToken)}
 ROOT=\${QUEZTL_ROOT:-/opt/queztl}
 mkdir -p "$ROOT" && cd "$ROOT" || exit 1
-${ec2Functions}
+${functions}
 
 if ! command -v node >/dev/null; then
   case $(uname -m) in x86_64) ARCH=x64 ;; aarch64) ARCH=arm64 ;; *) exit 1 ;; esac

@@ -1,0 +1,114 @@
+/** Compute Engine as far as its v1 reference goes: instances of zones, machine types, and the operations that made and ended them. */
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+
+interface Resource {
+  name: string;
+  machineType: string;
+  labels: Record<string, string>;
+  scheduling: Record<string, unknown>;
+  metadata: { items: { key: string; value: string }[] };
+}
+
+interface Operation {
+  operationType: string;
+  targetLink: string;
+}
+
+const cpus: Readonly<Record<string, number>> = { "e2-standard-2": 2, "e2-standard-4": 4 };
+
+export class FakeCompute {
+  readonly instances = new Map<string, Resource & { zone: string; creationTimestamp: string }>();
+  readonly operations: Operation[] = [];
+  /** Answers the next insertion with this. */
+  refusal: { status: number; reason: string; message: string } | null = null;
+  readonly #requests = new Set<string>();
+  readonly #server: Server = createServer((request, response) => {
+    void this.#answer(request).then(({ status, body }) => {
+      response.writeHead(status, { "content-type": "application/json" });
+      response.end(JSON.stringify(body));
+    });
+  });
+
+  async start(): Promise<this> {
+    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    return this;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #answer(request: IncomingMessage): Promise<{ status: number; body: unknown }> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const url = new URL(request.url ?? "/", "http://compute");
+    const [, zone = "", kind, name] =
+      /^\/compute\/v1\/projects\/p\/zones\/([^/]+)\/(instances|machineTypes|operations)(?:\/([^/]+))?$/.exec(
+        url.pathname,
+      ) ?? [];
+    if (kind === "machineTypes") return this.#machineType(name ?? "");
+    if (kind === "operations") return this.#listOperations(url.searchParams.get("filter") ?? "");
+    if (request.method === "POST")
+      return this.#insert(zone, url.searchParams.get("requestId") ?? "", JSON.parse(Buffer.concat(chunks).toString()));
+    if (request.method === "DELETE") return this.#delete(zone, name ?? "");
+    const [, cluster] = /^labels\.queztl-cluster = (\S+)$/.exec(url.searchParams.get("filter") ?? "") ?? [];
+    const items = [...this.instances.values()]
+      .filter((each) => each.zone === zone && each.labels["queztl-cluster"] === cluster)
+      .map((each) => ({ ...each, status: "RUNNING" }));
+    return { status: 200, body: { kind: "compute#instanceList", items } };
+  }
+
+  #machineType(name: string): { status: number; body: unknown } {
+    const guestCpus = cpus[name];
+    if (guestCpus === undefined) return fault(404, "notFound", `The resource '${name}' was not found`);
+    return { status: 200, body: { kind: "compute#machineType", name, guestCpus, memoryMb: guestCpus * 4096 } };
+  }
+
+  #listOperations(filter: string): { status: number; body: unknown } {
+    const [, type] = /operationType = "(\w+)"/.exec(filter) ?? [];
+    const [, target] = /targetLink = "([^"]+)"/.exec(filter) ?? [];
+    const items = this.operations.filter((each) => each.operationType === type && each.targetLink === target);
+    return { status: 200, body: { kind: "compute#operationList", items } };
+  }
+
+  #insert(zone: string, requestId: string, resource: Resource): { status: number; body: unknown } {
+    if (this.refusal) {
+      const { status, reason, message } = this.refusal;
+      this.refusal = null;
+      return fault(status, reason, message);
+    }
+    // A repeated request is answered as the first was.
+    if (this.#requests.has(requestId)) return this.#operation("insert", zone, resource.name, false);
+    if (this.instances.has(resource.name)) return fault(409, "alreadyExists", `${resource.name} already exists`);
+    this.#requests.add(requestId);
+    this.instances.set(resource.name, { ...resource, zone, creationTimestamp: new Date().toISOString() });
+    return this.#operation("insert", zone, resource.name, true);
+  }
+
+  #delete(zone: string, name: string): { status: number; body: unknown } {
+    if (this.instances.get(name)?.zone !== zone) return fault(404, "notFound", `${name} was not found`);
+    this.instances.delete(name);
+    return this.#operation("delete", zone, name, true);
+  }
+
+  #operation(operationType: string, zone: string, name: string, isNew: boolean): { status: number; body: unknown } {
+    const targetLink = `https://www.googleapis.com/compute/v1/projects/p/zones/${zone}/instances/${name}`;
+    if (isNew) this.operations.push({ operationType, targetLink });
+    const at = { zone: `https://www.googleapis.com/compute/v1/projects/p/zones/${zone}`, targetLink };
+    return {
+      status: 200,
+      body: { kind: "compute#operation", name: `operation-${name}`, status: "DONE", operationType, ...at },
+    };
+  }
+}
+
+const fault = (code: number, reason: string, message: string): { status: number; body: unknown } => ({
+  status: code,
+  body: { error: { code, message, errors: [{ reason, message, domain: "global" }] } },
+});
