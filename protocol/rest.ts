@@ -400,6 +400,13 @@ export const keyBodySchema = z
   .strictObject({
     label: z.string().trim().min(1).max(100).describe("For people, as `Ada's notebook`."),
     scopes: z.array(scopeSchema).min(1).max(scopes.length).default(["submit"]),
+    supply: z
+      .enum(["volunteers", "paid"])
+      .optional()
+      .describe(
+        "Of its jobs, where they do not say. `paid`: all its jobs may ask for instances; the operator's to give.",
+      ),
+    region: z.string().min(1).max(64).optional().describe("Where its jobs come from, where they do not say."),
   })
   .meta({ id: "KeyBody" });
 export const keyViewSchema = z
@@ -409,6 +416,8 @@ export const keyViewSchema = z
     scopes: z.array(scopeSchema),
     created_at: z.string(),
     revoked_at: z.string().nullable(),
+    supply: z.enum(["volunteers", "paid"]).nullable(),
+    region: z.string().nullable(),
   })
   .meta({ id: "Key" });
 export type KeyView = z.infer<typeof keyViewSchema>;

@@ -158,7 +158,16 @@ describe("a commit that fails", () => {
     expect((await coordinator.job(job.task_id))?.status).toBe("queued");
 
     store.failNextCommit("unknown");
-    const key = { id: "k", secretHash: "h", label: "l", scopes: ["submit"], createdAtMs: 1, revokedAtMs: null };
+    const key = {
+      id: "k",
+      secretHash: "h",
+      label: "l",
+      scopes: ["submit"],
+      createdAtMs: 1,
+      revokedAtMs: null,
+      supply: null,
+      region: null,
+    };
     await expect(coordinator.keys.save(key)).rejects.toMatchObject({ code: "storage_unavailable" });
     await until(() => coordinator.health().status === "ok");
     expect(coordinator.keys.list()).toEqual([]);

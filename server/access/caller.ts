@@ -8,6 +8,9 @@ export interface Caller {
   scopes: readonly Scope[];
   /** End of a cookie session in ms since 1970; null for other callers. */
   expiresAtMs: number | null;
+  /** Of a key's jobs, where they do not say. */
+  supply?: "volunteers" | "paid" | null;
+  region?: string | null;
 }
 
 export const anonymous: Caller = { kind: "anonymous", id: null, scopes: [], expiresAtMs: null };

@@ -47,8 +47,12 @@ export class Keyring {
     return right && entry !== undefined && entry.record.revokedAtMs === null ? entry.caller : null;
   }
 
-  /** The key is good once this resolves. */
-  async create(label: string, granted: readonly Scope[]): Promise<{ key: string; view: KeyView }> {
+  /** The key is good once this resolves. `usual` is what its jobs have where they do not say. */
+  async create(
+    label: string,
+    granted: readonly Scope[],
+    usual: Partial<Pick<KeyRecord, "supply" | "region">> = {},
+  ): Promise<{ key: string; view: KeyView }> {
     const id = randomBytes(8).toString("hex");
     const secret = randomSecret();
     const record: KeyRecord = {
@@ -58,6 +62,8 @@ export class Keyring {
       scopes: scopes.filter((scope) => granted.includes(scope)),
       createdAtMs: this.now(),
       revokedAtMs: null,
+      supply: usual.supply ?? null,
+      region: usual.region ?? null,
     };
     await this.records.save(record);
     this.remember(record);
@@ -84,7 +90,10 @@ export class Keyring {
     this.entries.set(record.id, {
       record,
       hash: Buffer.from(record.secretHash, "hex"),
-      caller: { kind: "key", id: record.id, scopes: granted, expiresAtMs: null },
+      caller: {
+        ...{ kind: "key", id: record.id, scopes: granted, expiresAtMs: null },
+        ...{ supply: record.supply, region: record.region },
+      },
     });
   }
 }
@@ -95,4 +104,6 @@ const viewOf = (record: KeyRecord): KeyView => ({
   scopes: scopes.filter((scope) => record.scopes.includes(scope)),
   created_at: new Date(record.createdAtMs).toISOString(),
   revoked_at: record.revokedAtMs === null ? null : new Date(record.revokedAtMs).toISOString(),
+  supply: record.supply,
+  region: record.region,
 });

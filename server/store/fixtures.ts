@@ -83,6 +83,8 @@ export const aKey = (change: Partial<KeyRecord> & { id: string }): KeyRecord => 
   scopes: ["submit"],
   createdAtMs: 1,
   revokedAtMs: null,
+  supply: null,
+  region: null,
   ...change,
 });
 

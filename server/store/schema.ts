@@ -123,6 +123,11 @@ const migrations = [
   CREATE TABLE documents (room TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (room, key))
     WITHOUT ROWID;
   `,
+  // What is usual for a key's jobs, where they do not say.
+  `
+  ALTER TABLE keys ADD COLUMN supply TEXT;
+  ALTER TABLE keys ADD COLUMN region TEXT;
+  `,
 ];
 
 /** Brings a database to the newest schema. Throws when a newer program wrote it. */

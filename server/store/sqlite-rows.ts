@@ -79,6 +79,8 @@ export function toKey(row: Row): KeyRecord {
     scopes: parse(row.scopes) as string[],
     createdAtMs: row.created_at as number,
     revokedAtMs: row.revoked_at as number | null,
+    supply: row.supply as KeyRecord["supply"],
+    region: row.region as string | null,
   };
 }
 

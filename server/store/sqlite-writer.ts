@@ -72,15 +72,17 @@ export class BatchWriter {
         this.#upsertNode(write.node);
         return;
       case "key.upsert": {
-        const { id, secretHash, label, scopes, createdAtMs, revokedAtMs } = write.key;
+        const { id, secretHash, label, scopes, createdAtMs, revokedAtMs, supply, region } = write.key;
         this.session.run(
-          "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?)",
+          "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
           id,
           secretHash,
           label,
           JSON.stringify(scopes),
           createdAtMs,
           revokedAtMs,
+          supply,
+          region,
         );
         return;
       }

@@ -74,7 +74,7 @@ describe("SQLite alone", () => {
     database.exec("DROP TABLE postings; DROP TABLE volunteers; DROP TABLE receipts");
     database.exec("ALTER TABLE results DROP COLUMN root; INSERT INTO names VALUES (1, 'n')");
     database.exec("DROP INDEX nodes_tainted; DROP INDEX jobs_unsealed; DROP TABLE contributions; DROP TABLE audits");
-    database.exec("DROP TABLE documents");
+    database.exec("DROP TABLE documents; ALTER TABLE keys DROP COLUMN supply; ALTER TABLE keys DROP COLUMN region");
     database.exec("ALTER TABLE nodes DROP COLUMN trust; ALTER TABLE nodes DROP COLUMN tainted_at");
     database.exec("ALTER TABLE jobs DROP COLUMN verification; ALTER TABLE jobs DROP COLUMN sealed_at");
     database.exec(

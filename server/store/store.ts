@@ -115,6 +115,10 @@ export interface KeyRecord {
   scopes: string[];
   createdAtMs: number;
   revokedAtMs: number | null;
+  /** Of its jobs, where they do not say; null: as is usual here. "paid" may be used by all its jobs. */
+  supply: "volunteers" | "paid" | null;
+  /** Id of the region that its jobs come from, where they do not say. */
+  region: string | null;
 }
 
 export type Write =

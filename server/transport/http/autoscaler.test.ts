@@ -143,6 +143,31 @@ describe("with a cloud that costs money", () => {
     expect(server.grid.terms.at(-1)?.region).toBe("eu-west-1");
   });
 
+  test("what is usual for a key's jobs is the operator's to say", async () => {
+    const submit = (headers: Record<string, string>, body = {}) =>
+      server.ask("/api/v1.2/workload/submit", {
+        json: { workload_type: "monte_carlo", payload: {}, ...body },
+        headers,
+      });
+    const make = async (body: object, headers: Record<string, string> = asOperator) =>
+      server.ask("/api/v1.2/keys", { json: { label: "lab", ...body }, headers });
+    const bearer = async (answer: Response) => ({
+      authorization: `Bearer ${((await answer.json()) as { key: string }).key}`,
+    });
+    const paid = await bearer(await make({ supply: "paid", region: "Tokyo" }));
+    expect((await submit(paid)).status).toBe(202);
+    expect(server.grid.terms.at(-1)).toMatchObject({ supply: "paid", region: "ap-northeast-1" });
+    expect((await submit(paid, { supply: "volunteers", region: "Sydney" })).status).toBe(202);
+    expect(server.grid.terms.at(-1)).toMatchObject({ supply: "volunteers", region: "ap-southeast-2" });
+    const plain = await bearer(await make({}));
+    expect((await submit(plain)).status).toBe(202);
+    expect(server.grid.terms.at(-1)).toMatchObject({ supply: "volunteers", region: null });
+    expect((await submit(plain, { supply: "paid" })).status).toBe(403);
+    const admin = await bearer(await make({ scopes: ["admin"] }));
+    expect((await problem(await make({ supply: "paid" }, admin))).field).toBe("supply");
+    expect((await problem(await make({ region: "Atlantis" }))).available).toContain("us-east-1");
+  });
+
   test("what it would cost, by the cloud's own prices", async () => {
     const answer = await server.ask(estimate, { json: { type: "t3.medium", instances: 50, hours: 1 } });
     const { estimates } = estimateSchema.parse(await answer.json());

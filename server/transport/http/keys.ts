@@ -16,6 +16,7 @@ import { json } from "./api.ts";
 import type { RouteDeps } from "./deps.ts";
 import { apiHeaders } from "./headers.ts";
 import { HttpProblem } from "./problems.ts";
+import { regionNamed } from "./terms.ts";
 
 const operatorProblems = ["unauthenticated", "forbidden", "cross_site", "too_many_failures", "rate_limited"] as const;
 const bodyProblems = [
@@ -53,12 +54,22 @@ export function keyRoutes({ api, access }: RouteDeps): void {
           remedy: "Use the operator's token.",
         });
       }
+      if (value.supply === "paid" && !caller.scopes.includes("scale")) {
+        throw new AccessError("forbidden", "A key cannot give what costs money.", {
+          field: "supply",
+          remedy: "Use the operator's token.",
+        });
+      }
+      const region = regionNamed(value.region);
       if (access.keyring.size >= keysMax) {
         throw new HttpProblem("too_many_keys", `There are ${keysMax} keys already.`, {
           remedy: "Use an existing one.",
         });
       }
-      const { key, view } = await access.keyring.create(value.label, value.scopes);
+      const { key, view } = await access.keyring.create(value.label, value.scopes, {
+        supply: value.supply ?? null,
+        region,
+      });
       return json(c, 201, { ...view, key });
     },
   );

@@ -82,7 +82,7 @@ function submitRoute(deps: RouteDeps): void {
         submitter: caller.id ?? "anonymous",
         idempotencyKey,
         bodyHash: sha256(bytes).toString("hex"),
-        terms: await termsOf(deps, facts, value),
+        terms: await termsOf(deps, facts, caller, value),
         webhook: webhookOf(deps, value),
       };
       const submitted = await grid.submit(request).catch((error: unknown) => {
