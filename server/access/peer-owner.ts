@@ -44,13 +44,39 @@ function row(text: string, local: string | null, remote: string | null): { state
 }
 
 /**
+ * Reads a table for all who ask at the same moment: who comes while it is being read waits for the next reading, which
+ * begins after that, since a new socket need not be in one that has begun.
+ */
+export function sharedReading(read: (path: string) => Promise<string>): (path: string) => Promise<string> {
+  const next = new Map<string, Promise<string>>();
+  const current = new Map<string, Promise<unknown>>();
+  return (path) => {
+    const waiting = next.get(path);
+    if (waiting) return waiting;
+    const begun = (current.get(path) ?? Promise.resolve()).then(() => {
+      next.delete(path);
+      const reading = read(path);
+      current.set(
+        path,
+        reading.catch(() => {}),
+      );
+      return reading;
+    });
+    next.set(path, begun);
+    return begun;
+  };
+}
+
+const readTable = sharedReading((path) => readFile(path, "latin1"));
+
+/**
  * Uid of the process at the other end. "unknown" where the system does not tell (not Linux, or its tables
  * do not list even our own end); "gone" when the other end is no longer an established socket of this
  * machine: an orphan is listed with uid 0, whoever had it.
  */
 export async function peerOwner(
   connection: Connection,
-  read: (path: string) => Promise<string> = (path) => readFile(path, "latin1"),
+  read: (path: string) => Promise<string> = readTable,
 ): Promise<number | "unknown" | "gone"> {
   const { remoteAddress, remotePort, localAddress, localPort } = connection;
   let listsOurEnd = false;

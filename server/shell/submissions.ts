@@ -2,6 +2,7 @@ import { defaultPlan, grainsOf, type Plan, resolveVerification, type Verificatio
 import { limits } from "../../protocol/limits.ts";
 import { type Catalog, type Entry, plannedWorkloads } from "../catalog.ts";
 import type { CoreState } from "../core/state.ts";
+import { fieldErrors } from "../field-errors.ts";
 import type { JobRecord } from "../store/store.ts";
 import { GridError, type JobQuery, type SubmitRequest } from "../transport/grid.ts";
 import { jobState } from "../views.ts";
@@ -26,10 +27,7 @@ export function validateSubmission(
   }
   const parsed = entry.workload.payload.safeParse(request.payload);
   if (!parsed.success) {
-    const errors = parsed.error.issues.slice(0, 32).map((issue) => ({
-      field: ["payload", ...issue.path].map(String).join("."),
-      message: issue.message,
-    }));
+    const errors = fieldErrors(parsed.error, "payload.");
     throw new GridError("invalid_payload", errors[0]?.message ?? "The payload is invalid.", {
       field: errors[0]?.field ?? "payload",
       errors,

@@ -9,38 +9,45 @@ export const inputBytesMax = 1 << 20;
 const blob = z.string().regex(/^[0-9a-f]{64}$/, "the name that an upload was given");
 const recordBytes = z.number().int().min(1).max(inputBytesMax);
 
-export const inputsSchema = z.union([
-  z.strictObject({
-    count: z
-      .number()
-      .int()
-      .min(1)
-      .max(2 ** 40)
-      .describe("Tasks 0..count-1: the input is the number, as 8 bytes."),
-  }),
-  z.strictObject({
-    values: z
-      .array(z.unknown())
-      .min(1)
-      .max(1 << 20)
-      .describe("A task for each value: the input is its JSON."),
-  }),
-  z.strictObject({
-    lines: z.string().min(1).max(textMax).describe("A task for each line: the input is its UTF-8, without the break."),
-  }),
-  z.strictObject({
-    base64: z.base64().min(1).max(textMax).describe("Records one after the other; a task for each."),
-    record_bytes: recordBytes,
-  }),
-  z.strictObject({
-    blob,
-    format: z.literal("lines").describe("An uploaded file of lines, as JSONL; a task for each."),
-  }),
-  z.strictObject({
-    blob,
-    record_bytes: recordBytes.describe("An uploaded file of records; a task for each."),
-  }),
-]);
+export const inputsSchema = z.union(
+  [
+    z.strictObject({
+      count: z
+        .number()
+        .int()
+        .min(1)
+        .max(2 ** 40)
+        .describe("Tasks 0..count-1: the input is the number, as 8 bytes."),
+    }),
+    z.strictObject({
+      values: z
+        .array(z.unknown())
+        .min(1)
+        .max(1 << 20)
+        .describe("A task for each value: the input is its JSON."),
+    }),
+    z.strictObject({
+      lines: z
+        .string()
+        .min(1)
+        .max(textMax)
+        .describe("A task for each line: the input is its UTF-8, without the break."),
+    }),
+    z.strictObject({
+      base64: z.base64().min(1).max(textMax).describe("Records one after the other; a task for each."),
+      record_bytes: recordBytes,
+    }),
+    z.strictObject({
+      blob,
+      format: z.literal("lines").describe("An uploaded file of lines, as JSONL; a task for each."),
+    }),
+    z.strictObject({
+      blob,
+      record_bytes: recordBytes.describe("An uploaded file of records; a task for each."),
+    }),
+  ],
+  'one of {count}, {values}, {lines}, {base64, record_bytes}, {blob, record_bytes} and {blob, format: "lines"}',
+);
 
 export type Inputs = z.infer<typeof inputsSchema>;
 

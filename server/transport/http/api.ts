@@ -7,6 +7,7 @@ import type { Context, Hono } from "hono";
 import type { z } from "zod";
 import { problemSchema, type Scope } from "../../../protocol/rest.ts";
 import type { Access } from "../../access/access.ts";
+import { fieldErrors } from "../../field-errors.ts";
 import { readJsonBody } from "./body.ts";
 import { IncomingFacts } from "./facts.ts";
 import { apiHeaders } from "./headers.ts";
@@ -137,14 +138,6 @@ async function readBody<Query extends z.ZodObject, Body extends z.ZodType>(
     field: errors[0]!.field,
     remedy: "Correct the field; the API page shows a body that works.",
     errors,
-  });
-}
-
-/** At most 20; their paths as people write them: `payload.sizes[3]`. */
-export function fieldErrors(error: z.ZodError, prefix: string): { field: string; message: string }[] {
-  return error.issues.slice(0, 20).map((issue) => {
-    const path = issue.path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("");
-    return { field: prefix + (path.replace(/^\./, "").slice(0, 200) || "body"), message: issue.message };
   });
 }
 

@@ -39,6 +39,8 @@ export interface AzureOptions {
 
 const sizesDefault = ["Standard_D2s_v5", "Standard_D4s_v5"];
 const describedMs = 3_600_000;
+/** Where Azure wants a user's key to be, to the letter. */
+const homesDir = "/home";
 const bootMs = 90_000;
 /** Azure publishes bands of a month: the middle one, 5 to 10%, until own experience says more. */
 const interruptionsPerHour = 0.075 / 730;
@@ -229,7 +231,7 @@ export class AzureProvider implements CloudProvider {
         customData: Buffer.from(startupScript(order.boot, azureMetadata)).toString("base64"),
         linuxConfiguration: {
           disablePasswordAuthentication: true,
-          ssh: { publicKeys: [{ path: "/home/queztl/.ssh/authorized_keys", keyData: this.#sshKey }] },
+          ssh: { publicKeys: [{ path: `${homesDir}/queztl/.ssh/authorized_keys`, keyData: this.#sshKey }] },
         },
       },
       networkProfile: { networkApiVersion: "2022-11-01", networkInterfaceConfigurations: [card] },
