@@ -1,9 +1,10 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /**
- * Six projects, one after the other. Unit tests run side by side, as do those that start whole programs (programs); the
- * rest run one file at a time, because they measure time in virtual steps on all cores (sim), kill processes (chaos),
- * measure memory under attack (attacks) or drive browsers (e2e).
+ * Six projects, one after the other. Unit tests run side by side, as do those that start whole programs (programs) and
+ * the simulator's (sim); the rest run one file at a time, because they kill processes (chaos), measure memory under attack
+ * (attacks) or drive browsers (e2e).
  */
 const never = ["**/node_modules/**", "dist/**", ".cache/**", ".tsbuild/**", "data/**"];
 /** What needs a browser, beside `test/e2e`. */
@@ -14,6 +15,9 @@ const programTests = [
   "test/{client,setup}/**/*.test.ts",
   "benchmarks/{grid,kernels}/smoke.test.ts",
 ];
+
+/** Vitest leaves a core free, which of two is half of them. */
+const sideBySide = Math.max(2, availableParallelism() - 1);
 
 /** Processes, not threads: a crash of a native module then fails one file, and not the run. */
 const shared = { pool: "forks" as const, environment: "node" as const };
@@ -26,6 +30,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: "unit",
+          maxWorkers: sideBySide,
           include: ["**/*.test.ts"],
           exclude: [...never, "test/{sim,chaos,faults,attacks,e2e}/**", ...browserTests, ...programTests],
           testTimeout: 15_000,
@@ -37,6 +42,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: "programs",
+          maxWorkers: sideBySide,
           include: programTests,
           exclude: never,
           testTimeout: 60_000,
@@ -48,6 +54,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: "sim",
+          maxWorkers: sideBySide,
           include: ["test/sim/**/*.test.ts"],
           exclude: never,
           testTimeout: 10 * 60_000,

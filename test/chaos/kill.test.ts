@@ -19,7 +19,7 @@ import { CoordinatorProgram, type Program, sleep, workerProgram } from "./proces
 import { type RecordedJob, readRecord } from "./record.ts";
 
 const seed = Number(process.env.CHAOS_SEED ?? Date.now() % 2 ** 31);
-const killsMin = Number(process.env.CHAOS_KILLS ?? 100);
+const killsMin = Number(process.env.CHAOS_KILLS ?? 60);
 const openJobsMax = 5;
 const finishMsMax = 120_000;
 

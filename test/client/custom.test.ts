@@ -1,4 +1,4 @@
-/** Researchers' own code on the real grid: the SDK, the shell, the examples of the documentation, and code that misbehaves. */
+/** Researchers' own code on the real grid: the SDK, the shell, and the examples of the documentation. */
 import { type ChildProcess, execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connect, GridProblem } from "../../client/sdk/index.ts";
-import type { JobResult, JobView, NetworkStatus } from "../../protocol/rest.ts";
+import type { JobResult, JobView } from "../../protocol/rest.ts";
 import { getJson, type RunningGrid, startGrid, until } from "../e2e/grid-process.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -168,37 +168,6 @@ it("queztl map: lines in, lines out", async () => {
   writeFileSync(program, squares);
   writeFileSync(lines, "3\n4\n5\n");
   expect(await run(["dist/queztl.mjs", "map", program, lines])).toBe("9\n16\n25\n");
-});
-
-describe("code that misbehaves where it was not tried", () => {
-  const job = async (body: string) => {
-    const code = `${head}  if (index(at) == 700) {\n${body}\n  }\n  return answer("1");\n}\n`;
-    const payload = {
-      language: "assemblyscript",
-      code,
-      inputs: { count: 1_000 },
-      limits: { task_seconds: 0.1 },
-    } as const;
-    return connect(grid.url).submit("custom", payload);
-  };
-
-  it("fails its job with its task, after a trap, and the node goes on", async () => {
-    const failed = await (await job("unreachable();")).result().catch((error: GridProblem) => error);
-    expect(failed).toMatchObject({ code: "job_failed", detail: expect.stringMatching(/Task 700 failed in run/) });
-  });
-
-  it("is ended when it does not come back, and the node goes on", async () => {
-    const failed = await (await job("for (;;) {}")).result().catch((error: GridProblem) => error);
-    expect(failed).toMatchObject({ code: "job_failed", detail: expect.stringMatching(/silent for 10 s/) });
-    const { nodes } = await getJson<NetworkStatus>(`${grid.url}/api/v1.2/network/status`);
-    expect(nodes.filter(({ online }) => online)).toHaveLength(1);
-    await until(
-      async () =>
-        (await run(["dist/queztl.mjs", "submit", "monte_carlo", "--iterations", "1e6", "--wait"])).includes("estimate"),
-      60_000,
-      grid.output,
-    );
-  }, 120_000);
 });
 
 describe("the examples of the documentation", () => {

@@ -2,7 +2,7 @@
 export function seedsOf(part: number, parts: number): number[] {
   const one = process.env.SIM_SEED;
   if (one) return part === 0 ? [Number(one)] : [];
-  const count = Number(process.env.SIM_SEEDS ?? 200);
+  const count = Number(process.env.SIM_SEEDS ?? 120);
   return Array.from({ length: count }, (_, index) => index + 1).filter((seed) => seed % parts === part);
 }
 
