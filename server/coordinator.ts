@@ -19,6 +19,7 @@ import type { NodeSocket } from "./shell/connections.ts";
 import { Engine, type EngineOptions, type JobEnd } from "./shell/engine.ts";
 import { Feed } from "./shell/feed.ts";
 import { blobsInUse, filesInUse } from "./shell/files.ts";
+import { subscribeToJob } from "./shell/job-events.ts";
 import { KernelQuarantine } from "./shell/kernel-quarantine.ts";
 import type { CoreLoop } from "./shell/loop.ts";
 import { Nodes } from "./shell/nodes.ts";
@@ -30,16 +31,17 @@ import { statusOf, Throughput } from "./shell/status.ts";
 import { jobQuery } from "./shell/submissions.ts";
 import { workloadTypes } from "./shell/types.ts";
 import type { JobRecord, KeyRecord, RoundRecord, Write } from "./store/store.ts";
-import type {
-  Grid,
-  GridHealth,
-  JobOutput,
-  JobQuery,
-  KeyStore,
-  NumberedJobEvent,
-  SubmitRequest,
-  Submitted,
-  Unsubscribe,
+import {
+  type Grid,
+  type GridHealth,
+  isFinal,
+  type JobOutput,
+  type JobQuery,
+  type KeyStore,
+  type NumberedJobEvent,
+  type SubmitRequest,
+  type Submitted,
+  type Unsubscribe,
 } from "./transport/grid.ts";
 import type { GridReceipts, GridVolunteers } from "./transport/ledger.ts";
 import { type UploadLimits, Uploads, uploadLimitsDefault } from "./uploads/uploads.ts";
@@ -271,9 +273,8 @@ export class Coordinator implements Grid {
   }
 
   subscribeJob(id: string, after: number | null, listener: (event: NumberedJobEvent) => void): Unsubscribe {
-    const present = this.#presentView(id);
-    if (present) return this.#feed.subscribeJob(id, after, present, listener);
-    return () => {};
+    const views = { present: () => this.#presentView(id), recorded: () => this.#recordedView(id) };
+    return subscribeToJob(this.#feed, views, id, after, listener);
   }
 
   subscribeFeed(after: number | null, listener: Parameters<Feed["subscribeFeed"]>[1]): Unsubscribe {
@@ -398,9 +399,10 @@ export class Coordinator implements Grid {
 
   async #recordedView(id: string): Promise<JobView | null> {
     const [record, rounds] = await Promise.all([this.#record.job(id), this.#record.rounds(id)]);
-    return record
-      ? this.#remember({ view: viewOf(record, rounds), output: record.output, outputBlob: record.outputBlob })
-      : null;
+    if (!record) return null;
+    const view = viewOf(record, rounds);
+    // Of one whose end is being recorded this is the past, which must not cover what comes.
+    return isFinal(view.status) ? this.#remember({ view, output: record.output, outputBlob: record.outputBlob }) : view;
   }
 
   /** Keeps a job that ended, for those who subscribe or ask for its result right after. */

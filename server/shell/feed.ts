@@ -74,15 +74,16 @@ export class Feed {
     return after === this.#before || at > 0 ? this.#recent.slice(at) : null;
   }
 
-  subscribeJob(id: string, after: number | null, present: JobView, listener: JobListener): Unsubscribe {
+  /** `present` is null where only the record knows the job: its end is told when it is recorded. */
+  subscribeJob(id: string, after: number | null, present: JobView | null, listener: JobListener): Unsubscribe {
     const channel = this.#channel(id);
     const kept = channel.kept.filter((event) => event.id > (after ?? -1));
     const first = channel.kept[0];
     if (after !== null && first && first.id <= after + 1) {
       for (const event of kept) listener(event);
       const last = channel.kept.at(-1);
-      if (isFinal(present.status) && last && last.id <= after) return () => {};
-    } else {
+      if (present && isFinal(present.status) && last && last.id <= after) return () => {};
+    } else if (present) {
       listener({ id: this.#nextId++, event: { event: "state", job: present } });
     }
     channel.listeners.add(listener);
