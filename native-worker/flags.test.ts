@@ -20,6 +20,11 @@ describe("flags", () => {
     expect(flags([])).not.toHaveProperty("threads");
     expect(flags(["--families", "a, b,", "--threads", "0"])).toMatchObject({ families: ["a", "b"], threads: 0 });
   });
+  it("tell a region, none, or leave it to the clock", () => {
+    expect(flags([])).not.toHaveProperty("region");
+    expect(flags(["--region", "eu-west-1"], { QUEZTL_REGION: "us-east-1" }).region).toBe("eu-west-1");
+    expect(flags([], { QUEZTL_REGION: "none" }).region).toBeNull();
+  });
   it("do not take the coordinator's port for the worker of its own", () => {
     expect(flags(["--with-parent"], { QUEZTL_PORT: "8000" }).port).toBeNull();
   });
@@ -30,6 +35,7 @@ describe("flags", () => {
     [["ftp://x"], /--coordinator must be like http:\/\/host:8000; it is "ftp:\/\/x"/],
     [["localhost:8000"], /--coordinator/],
     [["http://a", "http://b"], /one word too many/],
+    [["--region", "Atlantis"], /--region \/ QUEZTL_REGION must be us-east-1, .* or none; it is "Atlantis"/],
     [["--nonsense"], /--nonsense[\s\S]*Usage/],
   ])("refuse %j", (argv, message) => {
     expect(() => flagsOf(argv, {})).toThrow(message);

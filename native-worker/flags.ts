@@ -1,6 +1,7 @@
 /** Flags and variables of the native worker: a flag beats a variable, a variable beats a default. */
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { isRegionId, type RegionId, regionIds } from "../protocol/regions.ts";
 
 export class WorkerFlagError extends Error {
   override name = "WorkerFlagError";
@@ -15,6 +16,8 @@ export interface WorkerFlags {
   yes: boolean;
   families?: string[];
   name: string | null;
+  /** Left out: by the machine's clock. */
+  region?: RegionId | null;
   dataDir: string;
   enginesDir: string | null;
   port: number | null;
@@ -44,6 +47,10 @@ const flags = {
   yes: { type: "boolean", help: "Do not ask" },
   families: { type: "string", help: "Families of workloads, comma separated (default: all that are on by default)" },
   name: { type: "string", help: "A name for the dashboard" },
+  region: {
+    type: "string",
+    help: `Where this machine is: ${regionIds.join(", ")}, or none (QUEZTL_REGION; default: by its clock)`,
+  },
   data: { type: "string", help: "Folder for the identity and unacknowledged results (default ./.queztl-worker)" },
   "engines-dir": { type: "string", help: "Folder for engines (default: engines in the data folder)" },
   port: { type: "string", help: "Serve this worker's own GET /health on this port (QUEZTL_PORT)" },
@@ -62,6 +69,7 @@ const valueNames: Record<string, string> = {
   threads: "N",
   families: "A,B",
   name: "NAME",
+  region: "REGION",
   data: "DIR",
   "engines-dir": "DIR",
   port: "N",
@@ -108,6 +116,7 @@ export function flagsOf(argv: readonly string[], env: NodeJS.ProcessEnv): Worker
             .filter(Boolean),
         }),
     name: values.name?.slice(0, 60) ?? null,
+    ...regionGiven(values.region ?? env.QUEZTL_REGION),
     dataDir: resolve(values.data ?? join(process.cwd(), ".queztl-worker")),
     enginesDir: values["engines-dir"] === undefined ? null : resolve(values["engines-dir"]),
     port: port === undefined ? null : integer(port, "--port / QUEZTL_PORT", 0, 65_535),
@@ -117,6 +126,13 @@ export function flagsOf(argv: readonly string[], env: NodeJS.ProcessEnv): Worker
     endIfSilent: seconds(values["end-if-silent"], "--end-if-silent"),
     allowSoftwareGpu: values["allow-software-gpu"] === true,
   };
+}
+
+function regionGiven(text: string | undefined): Pick<WorkerFlags, "region"> {
+  if (text === undefined || text === "") return {};
+  if (text === "none") return { region: null };
+  if (isRegionId(text)) return { region: text };
+  throw new WorkerFlagError(`--region / QUEZTL_REGION must be ${regionIds.join(", ")} or none; it is "${text}".`);
 }
 
 function parse(argv: readonly string[]) {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { AgentRunner, type AgentView } from "../agent/runner.ts";
 import { workloads } from "../kernels/workloads.ts";
 import { jobDescriptionSchema, type KernelFiles, type Preferences } from "../protocol/messages.ts";
+import { type RegionId, regionByClock } from "../protocol/regions.ts";
 import { HttpBlobs } from "./blobs.ts";
 import { ComputePool } from "./compute/pool.ts";
 import { lockFolder } from "./folder-lock.ts";
@@ -22,6 +23,8 @@ export interface WorkerNodeOptions {
   /** Families of workloads; default: those that are on by default, or all on an own node. */
   families?: readonly string[];
   name?: string | null;
+  /** Where it is; by the machine's clock where it is left out, not told where it is null. */
+  region?: RegionId | null;
   /** Keeps the identity and unacknowledged results. */
   dataDir?: string;
   /** Where engines are installed (the `webgpu` package). */
@@ -83,6 +86,7 @@ export class WorkerNode {
       slots: { wasm: options.threads ?? capabilities.cpu.cores, webgpu: gpu ? 1 : 0, native: 0 },
       families: [...families],
       name: options.name ?? null,
+      region: options.region === undefined ? regionByClock() : options.region,
     };
     const storage = new FileStorage(dataDir);
     this.#storage = storage;

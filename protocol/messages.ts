@@ -7,6 +7,7 @@
  */
 import { z } from "zod";
 import { limits } from "./limits.ts";
+import { regionIds } from "./regions.ts";
 
 export const backends = ["wasm", "webgpu", "native"] as const;
 export const backendSchema = z.enum(backends);
@@ -65,6 +66,8 @@ export const preferencesSchema = z.object({
   families: z.array(id).max(64),
   /** Shown on the dashboard; chosen by the volunteer. */
   name: z.string().max(60).nullable(),
+  /** Where the machine is, by its clock or as its owner says; null where that is not told. */
+  region: z.enum(regionIds).nullable().optional().catch(null),
 });
 export type Preferences = z.infer<typeof preferencesSchema>;
 

@@ -217,6 +217,7 @@ export const nodeViewSchema = z
     rejected_slices: z.number(),
     /** Newcomers are audited on all that they do; own nodes are the operator's. */
     trust: z.enum(["own", "newcomer", "trusted", "banned"]),
+    region: z.string().nullable(),
     audits_passed: z.number(),
     core_seconds: z.number(),
     connected_at: z.string().nullable(),

@@ -214,6 +214,7 @@ export function nodeView(state: CoreState, node: Node, now: number): NodeView {
     accepted_slices: node.acceptedSlices,
     rejected_slices: node.rejectedSlices,
     trust: trustView(state, node),
+    region: node.preferences.region ?? null,
     audits_passed: state.trust.get(node.id)?.passed ?? 0,
     core_seconds: node.coreSeconds,
     connected_at: node.connection === null ? null : iso(node.connectedAtMs),

@@ -99,7 +99,8 @@ export class AgentSession {
   #preferences(): Preferences {
     const slots = slotsOf(this.#choices);
     if (this.#compute.gpuView.state !== "on") slots.webgpu = 0;
-    return { slots, families: this.#choices.families, name: this.#choices.name };
+    const { families, name, region } = this.#choices;
+    return { slots, families, name, region };
   }
 
   async #calibrations(): Promise<Calibration[]> {

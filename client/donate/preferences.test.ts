@@ -22,6 +22,7 @@ test("what was remembered is used; what is broken is replaced", () => {
     hoursPerDay: null,
     families: {},
     name: "",
+    region: "clock",
   });
   expect(parseChoices('{"threads":"many","name":5}', 4, true)).toMatchObject({
     threads: 1,
@@ -49,6 +50,13 @@ test("when it may run is remembered, and what is out of bounds is not", () => {
     fromHour: 0,
     toHour: 24,
   });
+});
+
+test("a region is the clock's unless another, or none, was chosen", () => {
+  expect(parseChoices(null, 4, false).region).toBe("clock");
+  expect(parseChoices('{"region": "eu-west-1"}', 4, false).region).toBe("eu-west-1");
+  expect(parseChoices('{"region": "none"}', 4, false).region).toBe("none");
+  expect(parseChoices('{"region": "Atlantis"}', 4, false).region).toBe("clock");
 });
 
 test("an opt-in family is off until its owner switches it on", () => {

@@ -1,5 +1,6 @@
 /** The owner's choices, remembered on this device. Reading never fails: what is broken is replaced by the default. */
 
+import { isRegionId, type RegionId } from "../../protocol/regions.ts";
 import type { WorkloadType } from "../../protocol/rest.ts";
 import type { Schedule, Wishes } from "./policy.ts";
 
@@ -7,6 +8,8 @@ export interface Remembered extends Wishes {
   /** Families that the owner switched by hand; others follow the workload's default. */
   families: Record<string, boolean>;
   name: string;
+  /** Told to the coordinator: by this device's clock, a region, or nothing. */
+  region: RegionId | "clock" | "none";
 }
 
 const defaults: Omit<Remembered, "threads" | "families"> = {
@@ -17,6 +20,7 @@ const defaults: Omit<Remembered, "threads" | "families"> = {
   schedule: null,
   hoursPerDay: null,
   name: "",
+  region: "clock",
 };
 
 const key = "queztl.choices.v1";
@@ -55,6 +59,7 @@ export function parseChoices(text: string | null, cores: number, phone: boolean)
     hoursPerDay: within(stored.hoursPerDay, 0.25, 24),
     families,
     name: typeof stored.name === "string" ? stored.name.slice(0, nameLengthMax) : "",
+    region: isRegionId(stored.region) || stored.region === "none" ? stored.region : "clock",
   };
 }
 

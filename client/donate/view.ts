@@ -1,6 +1,7 @@
 /** What the agent's worker tells the page: plain data, a few times a second. */
 import type { Picture } from "../../kernels/contract.ts";
 import type { Backend, Slots } from "../../protocol/messages.ts";
+import type { RegionId } from "../../protocol/regions.ts";
 import type { Reason } from "../../protocol/rest.ts";
 
 export type Phase = "starting" | "connecting" | "idle" | "computing" | "stopping" | "stopped" | "refused";
@@ -66,6 +67,7 @@ export interface Choices {
   memoryBytesMax: number;
   families: string[];
   name: string | null;
+  region: RegionId | null;
 }
 
 export const slotsOf = (choices: Choices): Slots => ({ wasm: choices.threads, webgpu: choices.gpu ? 1 : 0, native: 0 });

@@ -149,13 +149,24 @@ describe("limits", () => {
 describe("giving back", () => {
   const quiet = (count: number, change = {}, row = {}) => ({ ...fleet(count, change, row) });
 
-  it("drains idle instances once the window and their idleness are over", () => {
+  const wantedOnce = (leases: number) => {
     const memory = freshMemory();
-    const { instances, nodes } = quiet(3);
+    const { instances, nodes } = quiet(3, leases > 0 ? { leases, idleSinceMs: null } : {});
     decide(memory, observe({ instances, nodes, demand: [demandOf(3 * instanceWorth)] }), inputOf());
-    const at = (ms: number) => decide(memory, observe({ nowMs: startMs + ms, instances, nodes }), inputOf());
+    return (ms: number) => decide(memory, observe({ nowMs: startMs + ms, instances, nodes }), inputOf());
+  };
+
+  it("drains idle instances that were not wanted for as long as booting one costs", () => {
+    const at = wantedOnce(0);
+    expect(at(89_000).actions).toEqual([]);
+    expect(of(at(91_000), "drain")).toHaveLength(3);
+  });
+
+  it("drains busy ones only when the whole window is over, a few a minute", () => {
+    const at = wantedOnce(1);
+    expect(at(91_000).actions).toEqual([]);
     expect(at(290_000).actions).toEqual([]);
-    expect(of(at(301_000), "drain")).toHaveLength(3);
+    expect(of(at(301_000), "drain")).toHaveLength(1);
   });
 
   it("terminates a drained instance when it holds no lease, or its time is over, never before", () => {

@@ -1,4 +1,7 @@
-/** Giving back: what the highest need of the window leaves over, idle instances first, never one with a lease undrained. */
+/**
+ * Giving back: what the highest need of the window leaves over, idle instances first, never one with a lease undrained. For
+ * idle ones the window is what they idle at least, in the manner of ski rental: about the price of booting one again.
+ */
 import type { Budget } from "./budget.ts";
 import type { InstanceRow } from "./model.ts";
 import { limits, type Plan } from "./size.ts";
@@ -11,10 +14,16 @@ export function scaleDown(turn: Turn, plan: Plan, money: Budget): void {
   const have = turn.capacity();
   overBudget(turn, have, money);
   overMaximum(turn);
-  const highest = Math.max(...memory.wants.map(({ nodes }) => nodes));
   const manual = manualDown(turn, plan);
-  const surplus = turn.capacity().length - (manual ?? highest);
-  if (surplus <= 0) return;
+  const highest = (withinMs: number): number =>
+    Math.max(...memory.wants.filter(({ atMs }) => nowMs - atMs <= withinMs).map(({ nodes }) => nodes));
+  const surplusOver = (needed: number): number => turn.capacity().length - (manual ?? needed);
+  // One that idles costs what it costs to boot it again before the window is over: it is not waited for.
+  const surplus = {
+    idle: surplusOver(highest(Math.min(turn.settings.idleMs, input.target.cooldownMs))),
+    busy: surplusOver(highest(input.target.cooldownMs)),
+  };
+  if (surplus.idle <= 0) return;
   if (plan.load >= input.target.scaleDownThreshold && manual === null) {
     turn.hold("within_band", `The load of ${(plan.load * 100).toFixed(0)} % is above the threshold of giving back.`);
     return;
@@ -30,10 +39,10 @@ function manualDown(turn: Turn, plan: Plan): number | null {
   return turn.capacity().length > most ? Math.max(most, Math.min(plan.desired, most)) : null;
 }
 
-function giveBack(turn: Turn, plan: Plan, surplus: number, manual: boolean): void {
+function giveBack(turn: Turn, plan: Plan, surplus: { idle: number; busy: number }, manual: boolean): void {
   const { settings, nowMs } = turn;
-  let left = surplus;
-  let busy = manual ? surplus : busyAllowed(turn);
+  let left = surplus.idle;
+  let busy = manual ? surplus.busy : Math.min(surplus.busy, busyAllowed(turn));
   for (const row of killOrder(turn, turn.capacity())) {
     if (left <= 0) return;
     if (turn.isTaken(row)) continue;

@@ -2,8 +2,10 @@
  * The six regions, what clouds call them, and how far they are from each other. Distances are great circles; light in
  * fibre needs about 1 ms for 100 km and back, on routes that are longer by about half.
  */
+import { type RegionId, regionTitles } from "../../protocol/regions.ts";
+
 export interface Region {
-  id: string;
+  id: RegionId;
   title: string;
   /** What else it is called: clouds' names and people's. */
   names: readonly string[];
@@ -14,42 +16,42 @@ export interface Region {
 export const regions: readonly Region[] = [
   {
     id: "us-east-1",
-    title: "US East (Virginia)",
+    title: regionTitles["us-east-1"],
     names: ["virginia", "us-east", "us-east4", "eastus"],
     latitude: 38.9,
     longitude: -77.4,
   },
   {
     id: "us-west-1",
-    title: "US West (California)",
+    title: regionTitles["us-west-1"],
     names: ["california", "us-west", "us-west2", "westus"],
     latitude: 37.4,
     longitude: -122.0,
   },
   {
     id: "eu-west-1",
-    title: "EU West (Ireland)",
+    title: regionTitles["eu-west-1"],
     names: ["ireland", "eu-west", "europe-west1", "northeurope"],
     latitude: 53.3,
     longitude: -6.3,
   },
   {
     id: "ap-northeast-1",
-    title: "Asia Pacific (Tokyo)",
+    title: regionTitles["ap-northeast-1"],
     names: ["tokyo", "asia-northeast1", "japaneast"],
     latitude: 35.7,
     longitude: 139.7,
   },
   {
     id: "ap-southeast-1",
-    title: "Asia Pacific (Singapore)",
+    title: regionTitles["ap-southeast-1"],
     names: ["singapore", "asia-southeast1", "southeastasia"],
     latitude: 1.3,
     longitude: 103.8,
   },
   {
     id: "ap-southeast-2",
-    title: "Australia (Sydney)",
+    title: regionTitles["ap-southeast-2"],
     names: ["sydney", "australia-southeast1", "australiaeast"],
     latitude: -33.9,
     longitude: 151.2,

@@ -11,7 +11,7 @@ export interface Settings {
   upNodesMin: number;
   /** Of busy instances, no more than this share is given back in a minute. */
   downShareOfMinute: number;
-  /** An instance without a lease for so long may be given back (cluster-autoscaler: 10 min; work here is cut in slices). */
+  /** An instance without a lease for so long may be given back: about what booting one costs (cluster-autoscaler: 10 min). */
   idleMs: number;
   /** An instance keeps its leases so long while it is drained (a spot notice is 2 min). */
   drainDeadlineMs: number;
@@ -44,7 +44,7 @@ export const defaultSettings: Settings = {
   upWindowMs: 15_000,
   upNodesMin: 4,
   downShareOfMinute: 0.25,
-  idleMs: 120_000,
+  idleMs: 90_000,
   drainDeadlineMs: 120_000,
   registrationMs: 600_000,
   lostMs: 90_000,

@@ -103,6 +103,7 @@ export function fakeNode(id: string, changes: Partial<NodeView> = {}): NodeView 
     leases: [],
     accepted_slices: 0,
     rejected_slices: 0,
+    region: null,
     trust: "own",
     audits_passed: 0,
     core_seconds: 0,

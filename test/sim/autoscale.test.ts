@@ -1,5 +1,6 @@
 /** The scenario in short: ours keeps its promises on a square wave, and what HPA and thresholds do costs more and takes longer. */
 import { expect, test } from "vitest";
+import { clairvoyantDollars } from "./autoscale/clairvoyant.ts";
 import { compare, dominates, machines } from "./autoscale/table.ts";
 import { hourS, traces } from "./autoscale/traces.ts";
 
@@ -9,13 +10,26 @@ test("on a square wave, beside the rules that look at load", async () => {
   if (!mine) throw new Error("nothing ran");
   expect(mine.leftCoreSeconds).toBe(0);
   expect(mine.most).toBeLessThanOrEqual(machines.max);
-  expect(mine.dollars).toBeGreaterThanOrEqual(leastDollars);
+  expect(mine.dollars).toBeGreaterThanOrEqual(mine.clairvoyantDollars);
+  expect(mine.clairvoyantDollars).toBeGreaterThanOrEqual(leastDollars);
   expect(mine.dollars).toBeLessThan(2 * leastDollars);
   const rule = (name: string) => others.find((other) => other.name === name) ?? others[0]!;
   expect(dominates(mine, rule("thresholds by 1"))).toBe(true);
   expect(rule("HPA at 0.8").dollars).toBeGreaterThan(mine.dollars);
   expect(rule("always max").waitP99S).toBeLessThan(mine.waitP99S);
 }, 120_000);
+
+test("who knows all beforehand starts as few instances as will do, for as long as they may take", async () => {
+  const one = { cores: 2, bootS: 60, dollarsPerHour: 3_600, max: 10 };
+  const job = [{ atS: 0, coreSeconds: 1_200 }];
+  // A second costs a dollar. One instance for ten minutes, or two for five, and a minute to boot each.
+  expect(await clairvoyantDollars(job, 3_600, one, 600)).toBeCloseTo(600 + 60, 3);
+  expect(await clairvoyantDollars(job, 3_600, one, 300)).toBeCloseTo(600 + 2 * 60, 3);
+  // What comes later is done by the same one.
+  const two = [...job, { atS: 600, coreSeconds: 1_200 }];
+  expect(await clairvoyantDollars(two, 3_600, one, 600)).toBeCloseTo(1_200 + 60, 3);
+  await expect(clairvoyantDollars(job, 3_600, { ...one, max: 1 }, 300)).rejects.toThrow(/no plan/);
+});
 
 test("a trace is the same from the same seed", () => {
   for (const make of Object.values(traces)) expect(make(3, hourS)).toEqual(make(3, hourS));

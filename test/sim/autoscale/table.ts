@@ -4,6 +4,7 @@
  *   npm run sim -- --scenario autoscale [--trace diurnal] [--hours 8] [--seed 1] [--json]
  */
 import { parseArgs } from "node:util";
+import { clairvoyantDollars } from "./clairvoyant.ts";
 import { type Machines, runRule, type Score } from "./fleet.ts";
 import { runOurs } from "./ours.ts";
 import { rules } from "./rules.ts";
@@ -21,9 +22,12 @@ export interface Compared {
   coreSeconds: number;
   /** The work's own price: nobody can do it for less. */
   leastDollars: number;
-  ours: Score[];
+  ours: OurScore[];
   others: Score[];
 }
+
+/** With what the cheapest plan of who knows all beforehand costs, whose p99 is no longer than ours. */
+export type OurScore = Score & { clairvoyantDollars: number };
 
 export async function compare(
   trace: string,
@@ -35,9 +39,13 @@ export async function compare(
   if (!make) throw new RangeError(`There is no trace ${trace}. Traces: ${Object.keys(traces).join(", ")}.`);
   const arrivals: Arrival[] = make(seed, lengthS);
   const coreSeconds = arrivals.reduce((sum, arrival) => sum + arrival.coreSeconds, 0);
-  const ours: Score[] = [];
+  const ours: OurScore[] = [];
   const endS = lengthS + afterS;
-  for (const drainS of drainsS) ours.push(await runOurs({ policy: "reactive", drainS }, arrivals, endS, machines));
+  for (const drainS of drainsS) {
+    const score = await runOurs({ policy: "reactive", drainS }, arrivals, endS, machines);
+    const best = await clairvoyantDollars(arrivals, endS, machines, score.waitP99S);
+    ours.push({ ...score, clairvoyantDollars: best });
+  }
   const others = rules(machines.max).map((rule) => runRule(rule, arrivals, endS, machines));
   const leastDollars = (coreSeconds / machines.cores / 3_600) * machines.dollarsPerHour;
   return { trace, coreSeconds, leastDollars, ours, others };
@@ -64,11 +72,10 @@ export function verdicts({ ours, others }: Compared): string[] {
   });
 }
 
-const line = (
-  { name, dollars, waitP50S, waitP99S, launches, most, under, over, underTime, overTime }: Score,
-  leastDollars: number,
-): string =>
-  [
+const line = (score: Score & Partial<OurScore>, leastDollars: number): string => {
+  const { name, dollars, waitP50S, waitP99S, launches, most, under, over, underTime, overTime } = score;
+  const { clairvoyantDollars: best } = score;
+  return [
     name.padEnd(24),
     `$${dollars.toFixed(2)}`.padStart(8),
     `${(dollars / leastDollars).toFixed(2)}x`.padStart(7),
@@ -78,7 +85,9 @@ const line = (
     String(most).padStart(5),
     `${under.toFixed(0)}/${over.toFixed(0)}`.padStart(9),
     `${underTime.toFixed(0)}/${overTime.toFixed(0)}`.padStart(8),
+    best === undefined ? "" : `${(dollars / best).toFixed(2)}x`.padStart(8),
   ].join(" ");
+};
 
 export async function main(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -100,7 +109,9 @@ export async function main(args: string[]): Promise<void> {
     console.log(
       `\n${name} (synthetic, seed ${values.seed}): ${coreSeconds} core-seconds, worth $${leastDollars.toFixed(2)}`,
     );
-    console.log("                            cost  x least wait p50 wait p99 launches most under/over % of time");
+    console.log(
+      "                            cost  x least wait p50 wait p99 launches most under/over % of time  x best",
+    );
     for (const score of [...ours, ...others]) console.log(line(score, leastDollars));
     for (const verdict of verdicts(compared)) console.log(verdict);
   }
