@@ -2,13 +2,14 @@ import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /**
- * Six projects, one after the other. Unit tests run side by side, as do those that start whole programs (programs) and
- * the simulator's (sim); the rest run one file at a time, because they kill processes (chaos), measure memory under attack
- * (attacks) or drive browsers (e2e).
+ * Seven projects, one after the other, save that the simulator's tests (sim) and those of shaders (gpu) share the cores.
+ * Files run side by side, save those that measure memory and time under attack (attacks) or drive browsers (e2e).
  */
 const never = ["**/node_modules/**", "dist/**", ".cache/**", ".tsbuild/**", "data/**"];
-/** What needs a browser, beside `test/e2e`. */
-const browserTests = ["kernels/**/*.gpu.test.ts", "benchmarks/tab/smoke.test.ts"];
+/** What computes on a browser's graphics adapter, which is software here, and drives no page. */
+const gpuTests = ["kernels/**/*.gpu.test.ts"];
+/** What drives a page, beside `test/e2e`. */
+const pageTests = ["benchmarks/tab/smoke.test.ts"];
 /** What starts the coordinator, workers or compilers as processes: half a minute each, on a busy machine more. */
 const programTests = [
   "native-worker/{main,node}.test.ts",
@@ -32,7 +33,7 @@ export default defineConfig({
           name: "unit",
           maxWorkers: sideBySide,
           include: ["**/*.test.ts"],
-          exclude: [...never, "test/{sim,chaos,faults,attacks,e2e}/**", ...browserTests, ...programTests],
+          exclude: [...never, "test/{sim,chaos,faults,attacks,e2e}/**", ...gpuTests, ...pageTests, ...programTests],
           testTimeout: 15_000,
           hookTimeout: 15_000,
           sequence: { groupOrder: 0 },
@@ -64,10 +65,22 @@ export default defineConfig({
       {
         test: {
           ...shared,
+          name: "gpu",
+          maxWorkers: sideBySide,
+          include: gpuTests,
+          exclude: never,
+          testTimeout: 3 * 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          ...shared,
           name: "chaos",
           include: ["test/chaos/**/*.test.ts", "test/faults/**/*.test.ts"],
           exclude: never,
-          maxWorkers: 1,
+          maxWorkers: sideBySide,
           testTimeout: 10 * 60_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 3 },
@@ -89,7 +102,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: "e2e",
-          include: ["test/e2e/**/*.test.ts", ...browserTests],
+          include: ["test/e2e/**/*.test.ts", ...pageTests],
           exclude: never,
           maxWorkers: 1,
           testTimeout: 3 * 60_000,

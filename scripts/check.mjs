@@ -20,8 +20,11 @@ const CHECKS = [
   },
 ];
 
-/** Returns true when every check passed. */
+/** @typedef {{ passed: boolean, lines: string[] }} Checked what `report` prints, when nothing else does */
+
+/** @returns {Promise<Checked>} */
 export async function check() {
+  const lines = [];
   let passed = true;
   for (const { title, args } of CHECKS) {
     const startMs = performance.now();
@@ -29,15 +32,24 @@ export async function check() {
     if (!existsSync(program)) throw new Error(`${join(root, program)} is missing: run "npm run setup".`);
     const done = await run(process.execPath, args, { timeoutMs: CHECK_TIMEOUT_MS });
     const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
-    console.log(`${title} ... ${done.code === 0 ? "ok" : done.timedOut ? "ran out of time" : "failed"} (${seconds} s)`);
+    lines.push(`${title} ... ${done.code === 0 ? "ok" : done.timedOut ? "ran out of time" : "failed"} (${seconds} s)`);
     if (done.code === 0) continue;
     passed = false;
-    console.log(done.output.trimEnd());
+    lines.push(done.output.trimEnd());
   }
+  return { passed, lines };
+}
+
+/**
+ * Returns true when every check passed.
+ * @param {Checked} checked
+ */
+export function report({ passed, lines }) {
+  console.log(lines.join("\n"));
   return passed;
 }
 
 export async function main() {
   await setup({ only: ["packages"] });
-  return (await check()) ? 0 : 1;
+  return report(await check()) ? 0 : 1;
 }

@@ -16,7 +16,7 @@ const isWindows = process.platform === "win32";
 if (isWindows) console.warn("Instances on this machine are not tested: Windows has no ps.");
 
 const nodesMax = 3;
-const jobs = [31, 32, 33, 34].map((seed) => pi(seed, 300_000_000));
+const jobs = [31, 32, 33, 34].map((seed) => pi(seed, 600_000_000));
 
 describe.skipIf(isWindows)("npm start -- --scale-provider=local --max-nodes=3", () => {
   let folder: string;

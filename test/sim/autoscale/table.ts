@@ -1,9 +1,13 @@
 /**
  * The autoscaler beside what people use today, on made traces of a working day: what each costs and how long jobs wait.
  *
- *   npm run sim -- --scenario autoscale [--trace diurnal] [--hours 8] [--seed 1] [--json]
+ *   npm run sim -- --scenario autoscale [--trace diurnal] [--hours 8] [--seed 1] [--policy predictive] [--drain 300] [--json]
+ *
+ * A policy that forecasts watches for three days before it is listened to: `--hours 120 --policy reactive --policy predictive`.
  */
 import { parseArgs } from "node:util";
+import { policySchema } from "../../../protocol/scaling.ts";
+import type { PolicyName } from "../../../server/autoscaler/model.ts";
 import { clairvoyantDollars } from "./clairvoyant.ts";
 import { type Machines, runRule, type Score } from "./fleet.ts";
 import { runOurs } from "./ours.ts";
@@ -34,6 +38,7 @@ export async function compare(
   seed: number,
   lengthS: number,
   drainsS: readonly number[] = drains,
+  policies: readonly PolicyName[] = ["reactive"],
 ): Promise<Compared> {
   const make = traces[trace];
   if (!make) throw new RangeError(`There is no trace ${trace}. Traces: ${Object.keys(traces).join(", ")}.`);
@@ -41,8 +46,8 @@ export async function compare(
   const coreSeconds = arrivals.reduce((sum, arrival) => sum + arrival.coreSeconds, 0);
   const ours: OurScore[] = [];
   const endS = lengthS + afterS;
-  for (const drainS of drainsS) {
-    const score = await runOurs({ policy: "reactive", drainS }, arrivals, endS, machines);
+  for (const [policy, drainS] of policies.flatMap((policy) => drainsS.map((drainS) => [policy, drainS] as const))) {
+    const score = await runOurs({ policy, drainS }, arrivals, endS, machines);
     const best = await clairvoyantDollars(arrivals, endS, machines, score.waitP99S);
     ours.push({ ...score, clairvoyantDollars: best });
   }
@@ -96,13 +101,17 @@ export async function main(args: string[]): Promise<void> {
       trace: { type: "string" },
       hours: { type: "string", default: "8" },
       seed: { type: "string", default: "1" },
+      policy: { type: "string", multiple: true, default: ["reactive"] },
+      drain: { type: "string", multiple: true, default: drains.map(String) },
       json: { type: "boolean", default: false },
     },
   });
   const names = values.trace === undefined ? Object.keys(traces) : [values.trace];
   const all: Compared[] = [];
   for (const name of names) {
-    const compared = await compare(name, Number(values.seed), Number(values.hours) * hourS);
+    const lengthS = Number(values.hours) * hourS;
+    const policies = values.policy.map((policy) => policySchema.parse(policy));
+    const compared = await compare(name, Number(values.seed), lengthS, values.drain.map(Number), policies);
     all.push(compared);
     if (values.json) continue;
     const { coreSeconds, leastDollars, ours, others } = compared;
