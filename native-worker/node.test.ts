@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { leaseMessage } from "../agent/testing/fixtures.ts";
+import { regionByClock } from "../protocol/regions.ts";
 import { defaultFamilies, WorkerNode } from "./node.ts";
 import { expectedPartial, job, startServer, until } from "./testing/server.ts";
 
@@ -32,6 +33,7 @@ describe("WorkerNode", () => {
         slots: { wasm: 2, webgpu: 0, native: 0 },
         families: defaultFamilies(false),
         name: "tester",
+        region: regionByClock(),
       });
       expect(hello?.capabilities).toMatchObject({ kind: "native", gpu: null, wasm: { simd: true } });
       expect(coordinator.of("calibration")[0]?.speeds).toContainEqual(
