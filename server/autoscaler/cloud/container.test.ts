@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, it } from "vitest";
-import { containerCommand, containerName } from "./container.ts";
+import { containerCommand } from "./container.ts";
+import { instanceName } from "./each.ts";
 
 const worker = `
 console.log(JSON.stringify(process.argv.slice(2)));
@@ -38,7 +39,7 @@ it("fetches the worker, starts it, and ends with it", async () => {
 
 it("has names that fit every engine, the same for the same order", () => {
   const token = "o".repeat(64);
-  expect(containerName({ token }, 49)).toMatch(/^queztl-[0-9a-f]{20}-49$/);
-  expect(containerName({ token }, 1)).toBe(containerName({ token }, 1));
-  expect(containerName({ token: "other" }, 1)).not.toBe(containerName({ token }, 1));
+  expect(instanceName({ token }, 49)).toMatch(/^queztl-[0-9a-f]{20}-49$/);
+  expect(instanceName({ token }, 1)).toBe(instanceName({ token }, 1));
+  expect(instanceName({ token: "other" }, 1)).not.toBe(instanceName({ token }, 1));
 });

@@ -1,6 +1,5 @@
-/** A worker in a container: what it runs, and what containers are called so that the same order finds the same ones. */
-import { createHash } from "node:crypto";
-import type { Boot, LaunchOrder } from "./provider.ts";
+/** A worker in a container: what it runs, and how large it is. */
+import type { Boot } from "./provider.ts";
 
 /** Node and nothing else: the worker is fetched from the coordinator. */
 export const imageDefault = "node:22-slim";
@@ -42,10 +41,6 @@ export function containerCommand(boot: Boot, name: string): string[] {
     ...["--end-after", seconds(boot.lifetimeMs), "--end-if-silent", seconds(boot.silenceMs)],
   ];
 }
-
-/** Of the order's nth instance. The same order comes to the same names, which can be there once only. */
-export const containerName = ({ token }: Pick<LaunchOrder, "token">, at: number): string =>
-  `queztl-${createHash("sha256").update(token).digest("hex").slice(0, 20)}-${at}`;
 
 /** "2x4096": cores, and MiB of memory. */
 export interface Size {

@@ -4,12 +4,11 @@
  * deallocated is deleted. Credentials are looked up by Microsoft's own library and never given to an instance.
  */
 import { generateKeyPairSync } from "node:crypto";
-import { containerName } from "../container.ts";
+import { instanceName, launchEach, terminateEach } from "../each.ts";
 import {
   CloudError,
   type CloudInstance,
   type CloudProvider,
-  type Launched,
   type LaunchOrder,
   type LaunchReply,
   type Offering,
@@ -119,20 +118,7 @@ export class AzureProvider implements CloudProvider {
     const [first] = order.offerings;
     if (!first || !this.options.sizes.includes(first.type))
       throw new CloudError("invalid", `${first?.type} is not in QUEZTL_AZURE_SIZES.`);
-    const instances: Launched[] = [];
-    const refusals: LaunchReply["refusals"] = [];
-    const made = Array.from({ length: order.count }, (_, at) => this.#create(order, at, first));
-    for (const outcome of await Promise.allSettled(made)) {
-      if (outcome.status === "fulfilled") {
-        instances.push({ id: outcome.value, offering: first.id });
-        continue;
-      }
-      const { code, message } = cloudError(outcome.reason);
-      refusals.push({ offering: first.id, code, message });
-    }
-    const [refused] = refusals;
-    if (instances.length === 0 && refused) throw new CloudError(refused.code, refused.message);
-    return { instances, refusals };
+    return launchEach(order, first.id, (at) => this.#create(order, at, first), cloudError);
   }
 
   async list(cluster: string): Promise<readonly CloudInstance[]> {
@@ -153,21 +139,7 @@ export class AzureProvider implements CloudProvider {
   }
 
   async terminate(ids: readonly string[]): Promise<TerminateReply> {
-    const reply: TerminateReply = { accepted: [], refusals: [] };
-    await Promise.all(
-      ids.map(async (id) => {
-        try {
-          await this.#delete(id);
-          reply.accepted.push(id);
-        } catch (error) {
-          const { code, message } = cloudError(error);
-          reply.refusals.push({ id, code, message });
-        }
-      }),
-    );
-    const [refused] = reply.refusals;
-    if (reply.accepted.length === 0 && refused) throw new CloudError(refused.code, refused.message);
-    return reply;
+    return terminateEach(ids, (id) => this.#delete(id), cloudError);
   }
 
   async close(): Promise<void> {}
@@ -190,7 +162,7 @@ export class AzureProvider implements CloudProvider {
   /** Answers its name, which is its id. The same name again is the same machine. */
   async #create(order: LaunchOrder, at: number, { type, market }: Offering): Promise<string> {
     const { group } = this.options;
-    const name = containerName(order, at);
+    const name = instanceName(order, at);
     if (this.#ended.has(name)) return name;
     await this.client.virtualMachines.beginCreateOrUpdate(
       group,

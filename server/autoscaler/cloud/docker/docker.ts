@@ -3,13 +3,13 @@
  * day, so that its name is taken: an order that comes again starts nothing anew.
  */
 import type Dockerode from "dockerode";
-import { containerCommand, containerName, imageDefault, type Size, sizesOf } from "../container.ts";
+import { containerCommand, imageDefault, type Size, sizesOf } from "../container.ts";
+import { instanceName, launchEach, terminateEach, unless } from "../each.ts";
 import {
   CloudError,
   type CloudErrorCode,
   type CloudInstance,
   type CloudProvider,
-  type Launched,
   type LaunchOrder,
   type LaunchReply,
   type Offering,
@@ -58,21 +58,7 @@ export class DockerProvider implements CloudProvider {
     const size = this.options.sizes.find(({ name }) => order.offerings.some(({ type }) => type === name));
     if (!size) throw new CloudError("invalid", `${order.offerings[0]?.type} is not in QUEZTL_DOCKER_SIZES.`);
     await this.#image();
-    const instances: Launched[] = [];
-    const refusals: LaunchReply["refusals"] = [];
-    for (let at = 0; at < order.count; at++) {
-      const offering = idOf(size);
-      try {
-        const id = await this.#start(order, at, size);
-        instances.push({ id, offering });
-      } catch (error) {
-        const { code, message } = cloudError(error);
-        refusals.push({ offering, code, message });
-      }
-    }
-    const [refused] = refusals;
-    if (instances.length === 0 && refused) throw new CloudError(refused.code, refused.message);
-    return { instances, refusals };
+    return launchEach(order, idOf(size), (at) => this.#start(order, at, size), cloudError);
   }
 
   async list(cluster: string): Promise<readonly CloudInstance[]> {
@@ -87,22 +73,14 @@ export class DockerProvider implements CloudProvider {
   }
 
   async terminate(ids: readonly string[]): Promise<TerminateReply> {
-    const reply: TerminateReply = { accepted: [], refusals: [] };
-    await Promise.all(
-      ids.map(async (id) => {
-        try {
-          await this.options.docker.getContainer(id).stop({ t: stopSeconds });
-          reply.accepted.push(id);
-        } catch (error) {
-          // 304: it has ended; 404: it is gone.
-          if (statusOf(error) === 304 || statusOf(error) === 404) reply.accepted.push(id);
-          else reply.refusals.push({ id, ...partsOf(cloudError(error)) });
-        }
-      }),
+    const { docker } = this.options;
+    const stop = (id: string): Promise<void> => docker.getContainer(id).stop({ t: stopSeconds });
+    // 304: it has ended; 404: it is gone.
+    return terminateEach(
+      ids,
+      (id) => unless(stop(id), (error) => [304, 404].includes(statusOf(error) ?? 0)),
+      cloudError,
     );
-    const [refused] = reply.refusals;
-    if (reply.accepted.length === 0 && refused) throw new CloudError(refused.code, refused.message);
-    return reply;
   }
 
   async close(): Promise<void> {}
@@ -110,7 +88,7 @@ export class DockerProvider implements CloudProvider {
   /** Of a container that is there already its id: it is not started again once it has ended. */
   async #start(order: LaunchOrder, at: number, { name: size, cores, memoryBytes }: Size): Promise<string> {
     const { docker, image, network } = this.options;
-    const name = containerName(order, at);
+    const name = instanceName(order, at);
     try {
       const container = await docker.createContainer({
         name,
@@ -219,7 +197,6 @@ function listedOf({ Names, State, Labels, Created }: Dockerode.ContainerInfo): C
 }
 
 const statusOf = (error: unknown): number | undefined => (error as { statusCode?: number }).statusCode;
-const partsOf = ({ code, message }: CloudError) => ({ code, message });
 
 /** What the engine says, in the port's own words. */
 export function cloudError(error: unknown): CloudError {

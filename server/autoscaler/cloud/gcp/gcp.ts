@@ -4,12 +4,11 @@
  * (GOOGLE_APPLICATION_CREDENTIALS, gcloud's, the machine's own), and are never given to an instance.
  */
 import { createHash } from "node:crypto";
-import { containerName } from "../container.ts";
+import { instanceName, launchEach, terminateEach } from "../each.ts";
 import {
   CloudError,
   type CloudInstance,
   type CloudProvider,
-  type Launched,
   type LaunchOrder,
   type LaunchReply,
   type Market,
@@ -121,20 +120,7 @@ export class GcpProvider implements CloudProvider {
         "invalid",
         `${first?.type} in ${first?.zone} is not in QUEZTL_GCP_TYPES and QUEZTL_GCP_ZONES.`,
       );
-    const instances: Launched[] = [];
-    const refusals: LaunchReply["refusals"] = [];
-    const made = Array.from({ length: order.count }, (_, at) => this.#insert(order, at, first));
-    for (const outcome of await Promise.allSettled(made)) {
-      if (outcome.status === "fulfilled") {
-        instances.push({ id: outcome.value, offering: first.id });
-        continue;
-      }
-      const { code, message } = cloudError(outcome.reason);
-      refusals.push({ offering: first.id, code, message });
-    }
-    const [refused] = refusals;
-    if (instances.length === 0 && refused) throw new CloudError(refused.code, refused.message);
-    return { instances, refusals };
+    return launchEach(order, first.id, (at) => this.#insert(order, at, first), cloudError);
   }
 
   async list(cluster: string): Promise<readonly CloudInstance[]> {
@@ -147,21 +133,7 @@ export class GcpProvider implements CloudProvider {
   }
 
   async terminate(ids: readonly string[]): Promise<TerminateReply> {
-    const reply: TerminateReply = { accepted: [], refusals: [] };
-    await Promise.all(
-      ids.map(async (id) => {
-        try {
-          await this.#delete(id);
-          reply.accepted.push(id);
-        } catch (error) {
-          const { code, message } = cloudError(error);
-          reply.refusals.push({ id, code, message });
-        }
-      }),
-    );
-    const [refused] = reply.refusals;
-    if (reply.accepted.length === 0 && refused) throw new CloudError(refused.code, refused.message);
-    return reply;
+    return terminateEach(ids, (id) => this.#delete(id), cloudError);
   }
 
   async close(): Promise<void> {
@@ -208,7 +180,7 @@ export class GcpProvider implements CloudProvider {
   /** Answers its name: that is its id. */
   async #insert(order: LaunchOrder, at: number, { zone, type, market }: Offering): Promise<string> {
     const { project, image, network } = this.options;
-    const name = containerName(order, at);
+    const name = instanceName(order, at);
     const place = zone as string;
     this.#zones.set(name, place);
     if (await this.#wasDeleted(place, name)) return name;

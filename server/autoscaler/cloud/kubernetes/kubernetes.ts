@@ -3,13 +3,13 @@
  * taken for a day, so that an order that comes again starts nothing anew.
  */
 import { type BatchV1Api, PatchStrategy, setHeaderOptions, type V1Job } from "@kubernetes/client-node";
-import { containerCommand, containerName, imageDefault, type Size, sizesOf } from "../container.ts";
+import { containerCommand, imageDefault, type Size, sizesOf } from "../container.ts";
+import { instanceName, launchEach, terminateEach, unless } from "../each.ts";
 import {
   CloudError,
   type CloudErrorCode,
   type CloudInstance,
   type CloudProvider,
-  type Launched,
   type LaunchOrder,
   type LaunchReply,
   type Offering,
@@ -81,22 +81,12 @@ export class KubernetesProvider implements CloudProvider {
   async launch(order: LaunchOrder): Promise<LaunchReply> {
     const size = this.options.sizes.find(({ name }) => order.offerings.some(({ type }) => type === name));
     if (!size) throw new CloudError("invalid", `${order.offerings[0]?.type} is not in QUEZTL_K8S_SIZES.`);
-    const instances: Launched[] = [];
-    const refusals: LaunchReply["refusals"] = [];
-    for (let at = 0; at < order.count; at++) {
-      const name = containerName(order, at);
-      const offering = idOf(size.name);
-      try {
-        await this.#create(jobOf(order, name, size, this.options));
-        instances.push({ id: name, offering });
-      } catch (error) {
-        const { code, message } = cloudError(error);
-        refusals.push({ offering, code, message });
-      }
-    }
-    const [refused] = refusals;
-    if (instances.length === 0 && refused) throw new CloudError(refused.code, refused.message);
-    return { instances, refusals };
+    const make = async (at: number): Promise<string> => {
+      const name = instanceName(order, at);
+      await this.#create(jobOf(order, name, size, this.options));
+      return name;
+    };
+    return launchEach(order, idOf(size.name), make, cloudError);
   }
 
   async list(cluster: string): Promise<readonly CloudInstance[]> {
@@ -123,21 +113,8 @@ export class KubernetesProvider implements CloudProvider {
   }
 
   async terminate(ids: readonly string[]): Promise<TerminateReply> {
-    const reply: TerminateReply = { accepted: [], refusals: [] };
-    for (const name of ids) {
-      try {
-        await this.#suspend(name);
-        reply.accepted.push(name);
-      } catch (error) {
-        const { code, message } = cloudError(error);
-        // It is gone already.
-        if (statusOf(error) === 404) reply.accepted.push(name);
-        else reply.refusals.push({ id: name, code, message });
-      }
-    }
-    const [refused] = reply.refusals;
-    if (reply.accepted.length === 0 && refused) throw new CloudError(refused.code, refused.message);
-    return reply;
+    // One that is gone already was ended.
+    return terminateEach(ids, (name) => unless(this.#suspend(name), (error) => statusOf(error) === 404), cloudError);
   }
 
   async close(): Promise<void> {}
@@ -145,11 +122,7 @@ export class KubernetesProvider implements CloudProvider {
   /** One that is there already is this order's own. */
   async #create(body: V1Job): Promise<void> {
     const { batch, namespace } = this.options;
-    try {
-      await batch.createNamespacedJob({ namespace, body });
-    } catch (error) {
-      if (statusOf(error) !== 409) throw error;
-    }
+    await unless(batch.createNamespacedJob({ namespace, body }), (error) => statusOf(error) === 409);
   }
 
   /** Kubernetes then deletes the pod, which has its grace to hand leases back. */
