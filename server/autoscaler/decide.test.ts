@@ -23,8 +23,9 @@ const of = <Type extends Action["type"]>(decision: Decision, type: Type) =>
   decision.actions.filter((action): action is Extract<Action, { type: Type }> => action.type === type);
 const holds = (decision: Decision): string[] => decision.holds.map(({ code }) => code);
 
-/** 300 s of drain, 2 cores at 70 %: an instance for each 420 core-seconds. */
-const instanceWorth = 300 * 2 * 0.7;
+/** What an instance does in the time that work has, 2 cores at 70 %, of which it boots for 60 s. */
+const drainS = defaultSettings.drainMs / 1_000;
+const instanceWorth = (drainS - 60) * 2 * 0.7;
 
 describe("buying", () => {
   it("buys the shortfall that volunteers leave, and nothing where they suffice", () => {
@@ -73,9 +74,13 @@ describe("buying", () => {
   });
 
   it("meets a deadline that is nearer than the time of the queue", () => {
-    const due = { atMs: startMs + 60_000 + 100_000, coreSeconds: instanceWorth };
-    const demand = [demandOf(instanceWorth, { deadlines: [due] })];
-    expect(launched(decide(freshMemory(), observe({ demand }), inputOf()))).toBe(3);
+    const demand = (atMs: number) => [demandOf(252, { deadlines: [{ atMs, coreSeconds: 252 }] })];
+    const bought = (ms: number) =>
+      launched(decide(freshMemory(), observe({ demand: demand(startMs + ms) }), inputOf()));
+    expect(bought(60_000 + 100_000)).toBe(2);
+    expect(bought(600_000)).toBe(1);
+    // Too late already: as soon as makes sense once they have booted.
+    expect(bought(-100_000)).toBe(3);
   });
 
   it("buys the machine that the work needs, beside others that cannot do it", () => {
@@ -102,7 +107,7 @@ describe("buying", () => {
   it("leaves a little overload be, within the band", () => {
     const { instances, nodes } = fleet(10, { leases: 2, idleSinceMs: null });
     const at = (load: number) =>
-      decide(freshMemory(), observe({ demand: [demandOf(300 * 20 * load)], instances, nodes }), inputOf());
+      decide(freshMemory(), observe({ demand: [demandOf(drainS * 20 * load)], instances, nodes }), inputOf());
     expect(at(0.8).actions).toEqual([]);
     expect(launched(at(0.95))).toBeGreaterThanOrEqual(3);
   });
@@ -158,8 +163,33 @@ describe("giving back", () => {
 
   it("drains idle instances that were not wanted for as long as booting one costs", () => {
     const at = wantedOnce(0);
+    expect(at(1_000).actions).toEqual([]);
     expect(at(89_000).actions).toEqual([]);
     expect(of(at(91_000), "drain")).toHaveLength(3);
+  });
+
+  it("drains them sooner where they were never wanted again soon, and later where they were", () => {
+    for (const [gapMs, keptMs] of [
+      [200_000, 5_000],
+      [40_000, 40_000],
+    ] as const) {
+      const memory = freshMemory();
+      const { instances, nodes } = quiet(1);
+      const look = (nowMs: number, demand: Parameters<typeof observe>[0]) =>
+        of(decide(memory, observe({ nowMs, instances, nodes, ...demand }), inputOf()), "drain").length;
+      let nowMs = startMs;
+      for (let times = 0; times < 4; times++) {
+        look(nowMs, { demand: [demandOf(100)] });
+        nowMs += 5_000;
+        look(nowMs, {});
+        nowMs += gapMs;
+      }
+      look(nowMs, { demand: [demandOf(100)] });
+      nowMs += 1_000;
+      look(nowMs, {});
+      expect(look(nowMs + keptMs - 500, {}), `${gapMs}`).toBe(0);
+      expect(look(nowMs + keptMs + 500, {}), `${gapMs}`).toBe(1);
+    }
   });
 
   it("drains busy ones only when the whole window is over, a few a minute", () => {

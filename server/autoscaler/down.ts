@@ -1,8 +1,9 @@
 /**
- * Giving back: what the highest need of the window leaves over, idle instances first, never one with a lease undrained. For
- * idle ones the window is what they idle at least, in the manner of ski rental: about the price of booting one again.
+ * Giving back: idle instances that are not worth keeping (idle.ts), and busy ones that the highest need of the whole window
+ * leaves over; never one with a lease undrained.
  */
 import type { Budget } from "./budget.ts";
+import { keptIdle, noteWanted } from "./idle.ts";
 import type { InstanceRow } from "./model.ts";
 import { limits, type Plan } from "./size.ts";
 import { reason, type Turn } from "./turn.ts";
@@ -15,18 +16,16 @@ export function scaleDown(turn: Turn, plan: Plan, money: Budget): void {
   overBudget(turn, have, money);
   overMaximum(turn);
   const manual = manualDown(turn, plan);
-  const highest = (withinMs: number): number =>
-    Math.max(...memory.wants.filter(({ atMs }) => nowMs - atMs <= withinMs).map(({ nodes }) => nodes));
+  const highest = Math.max(...memory.wants.map(({ nodes }) => nodes));
+  const busy = have.filter((row) => (turn.nodeOf(row)?.leases ?? 0) > 0).length;
+  const wanted = Math.max(plan.desired, busy);
+  noteWanted(memory.levels, wanted, have.length, nowMs);
+  const kept = keptIdle(memory.levels, wanted, have.length, nowMs, plan.bootMs, turn.settings);
   const surplusOver = (needed: number): number => turn.capacity().length - (manual ?? needed);
-  // One that idles costs what it costs to boot it again before the window is over: it is not waited for.
-  const surplus = {
-    idle: surplusOver(highest(Math.min(turn.settings.idleMs, input.target.cooldownMs))),
-    busy: surplusOver(highest(input.target.cooldownMs)),
-  };
-  if (surplus.idle <= 0) return;
-  if (plan.load >= input.target.scaleDownThreshold && manual === null) {
+  const surplus = { idle: surplusOver(kept), busy: surplusOver(highest) };
+  if (surplus.busy > 0 && plan.load >= input.target.scaleDownThreshold && manual === null) {
     turn.hold("within_band", `The load of ${(plan.load * 100).toFixed(0)} % is above the threshold of giving back.`);
-    return;
+    surplus.busy = 0;
   }
   giveBack(turn, plan, surplus, manual !== null);
 }
@@ -41,12 +40,14 @@ function manualDown(turn: Turn, plan: Plan): number | null {
 
 function giveBack(turn: Turn, plan: Plan, surplus: { idle: number; busy: number }, manual: boolean): void {
   const { settings, nowMs } = turn;
-  let left = surplus.idle;
+  let left = Math.max(surplus.idle, surplus.busy);
+  let idle = surplus.idle;
   let busy = manual ? surplus.busy : Math.min(surplus.busy, busyAllowed(turn));
   for (const row of killOrder(turn, turn.capacity())) {
     if (left <= 0) return;
     if (turn.isTaken(row)) continue;
     if (row.state === "LAUNCHED") {
+      if (idle-- <= 0) continue;
       turn.act({ type: "terminate", instance: row.id, reason: reason("surplus", "Not needed before it was there.") });
       left--;
       continue;
@@ -54,9 +55,10 @@ function giveBack(turn: Turn, plan: Plan, surplus: { idle: number; busy: number 
     if (row.state !== "REGISTERED") continue;
     const node = turn.nodeOf(row);
     const idleMs = node?.idleSinceMs == null ? 0 : nowMs - node.idleSinceMs;
-    const isIdle = node !== undefined && node.leases === 0 && (manual || idleMs >= settings.idleMs);
-    if (!isIdle && (busy <= 0 || (node?.leases === 0 && !manual))) continue;
-    if (!isIdle) {
+    const isIdle = node !== undefined && node.leases === 0 && (manual || idleMs >= settings.idleMsMin);
+    if (isIdle ? idle <= 0 : busy <= 0 || (node?.leases === 0 && !manual)) continue;
+    if (isIdle) idle--;
+    else {
       busy--;
       turn.memory.drains.push({ atMs: nowMs, count: 1 });
     }

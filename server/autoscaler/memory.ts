@@ -1,4 +1,5 @@
 /** What decisions remember of the past. Lost at a restart, and learnt again: nothing here is needed to stay correct. */
+import type { Levels } from "./idle.ts";
 import type { Outcome } from "./model.ts";
 import type { Settings } from "./settings.ts";
 
@@ -13,6 +14,8 @@ export interface ScalerMemory {
   unsettledUntilMs: number;
   /** Instances wanted, within the window of scale-down. */
   wants: { atMs: number; nodes: number }[];
+  /** How long instances were not wanted. */
+  levels: Levels;
   /** Launches within the window of the rate limit. */
   launches: { atMs: number; count: number }[];
   /** Drains of busy instances within the last minute. */
@@ -40,6 +43,7 @@ export const freshMemory = (): ScalerMemory => ({
   lastMs: 0,
   unsettledUntilMs: 0,
   wants: [],
+  levels: [],
   launches: [],
   drains: [],
   blocked: new Map(),
@@ -142,6 +146,7 @@ export function watchClock(memory: ScalerMemory, nowMs: number): boolean {
     for (const list of [memory.wants, memory.launches, memory.drains]) {
       for (const entry of list) entry.atMs += ahead;
     }
+    for (const level of memory.levels) if (level.sinceMs !== null) level.sinceMs += ahead;
     memory.breakerUntilMs += memory.breakerUntilMs > 0 ? ahead : 0;
     memory.throttledUntilMs += memory.throttledUntilMs > 0 ? ahead : 0;
     for (const entry of memory.blocked.values()) entry.untilMs += ahead;

@@ -102,7 +102,7 @@ export interface Demand {
   coreSeconds: number;
   /** Grains that are left: no more slots than that can be of use. */
   grains: number;
-  /** Parts of it that are due, cumulated by their deadline; at most 64. */
+  /** When parts of it are due, cumulated; what is left out is due in the time that all work is promised in. */
   deadlines: readonly { atMs: number; coreSeconds: number }[];
   /** Where the work comes from, as a region; absent or null where nobody said. */
   region?: string | null;

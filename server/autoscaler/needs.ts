@@ -3,11 +3,10 @@ import type { Offering } from "./cloud/provider.ts";
 import type { Demand, Needs, Observation, Volunteer } from "./model.ts";
 import type { Settings } from "./settings.ts";
 
-/** A kind of work, and the rate that it still needs. */
+/** A kind of work, and what of it nobody does yet. */
 export interface Shortfall {
   demand: Demand;
-  /** Core-seconds per second. */
-  rate: number;
+  backlog: Backlog;
   /** More slots than grains are of no use. */
   slots: number;
 }
@@ -22,17 +21,41 @@ export interface Needed {
 const cautiousDeviate = 1.2816;
 
 /**
- * The rate that finishes everything queued within `drainMs` and each deadline in time: the steepest of the lines from
- * now to the cumulated work due at each (earliest deadline first is optimal on one machine; Liu and Layland 1973).
+ * Work cumulated by when it is due, less what is done by then. The rate that it needs is the steepest of the lines to its
+ * points: the least that is in time for all of them (Yao, Demers and Shenker 1995, "optimal available").
  */
-export function neededRate(demand: Demand, nowMs: number, settings: Settings, leadMs: number): number {
-  let rate = demand.coreSeconds / (settings.drainMs / 1000);
-  for (const due of demand.deadlines) {
-    const seconds = Math.max(due.atMs - nowMs - leadMs, settings.leadMs / 4, 1_000) / 1000;
-    rate = Math.max(rate, due.coreSeconds / seconds);
+export class Backlog {
+  constructor(private readonly dues: { inS: number; coreSeconds: number }[]) {}
+
+  /** Core-seconds per second that who is ready in `readyS` seconds would have to do; 0 when all is in time. */
+  rate(readyS = 0): number {
+    let rate = 0;
+    for (const { inS, coreSeconds } of this.dues) rate = Math.max(rate, coreSeconds / Math.max(1, inS - readyS));
+    return rate > 1e-9 ? rate : 0;
   }
-  return rate;
+
+  serve(rate: number, readyS = 0): void {
+    for (const due of this.dues) due.coreSeconds -= rate * Math.max(1, due.inS - readyS);
+  }
+
+  copy(): Backlog {
+    return new Backlog(this.dues.map((due) => ({ ...due })));
+  }
 }
+
+/** What is not due before is due in `drainMs`; what is late, as soon as makes sense once an instance has booted. */
+function backlogOf(demand: Demand, nowMs: number, settings: Settings, bootMs: number): Backlog {
+  const soonest = bootMs + settings.leadMs;
+  const dues = demand.deadlines.map(({ atMs, coreSeconds }) => ({
+    inS: Math.max(soonest, atMs - nowMs) / 1_000,
+    coreSeconds,
+  }));
+  dues.push({ inS: Math.max(soonest, settings.drainMs) / 1_000, coreSeconds: demand.coreSeconds });
+  return new Backlog(dues);
+}
+
+/** What will arrive has no end. */
+const lastingS = 86_400;
 
 /** Most constrained first, so that what fits little is not given what fits all. */
 export const byConstraint = (a: Demand, b: Demand): number =>
@@ -54,31 +77,27 @@ export const offered = (offering: Offering): Needs => ({
 });
 
 /** What is needed in all, and what of it volunteers will probably leave undone. */
-export function need(observation: Observation, settings: Settings, leadMs: number): Needed {
+export function need(observation: Observation, settings: Settings, bootMs: number): Needed {
   const supply = volunteerSupply(observation);
-  const classes = [...observation.demand].filter((demand) => demand.coreSeconds > 0).sort(byConstraint);
   const shortfalls: Shortfall[] = [];
-  let rate = 0;
-  let used = 0;
-  for (const demand of classes) {
-    const wanted = neededRate(demand, observation.nowMs, settings, leadMs);
-    rate += wanted;
+  let [rate, volunteerRate] = [0, 0];
+  const add = (demand: Demand, backlog: Backlog, slots: number): void => {
+    const wanted = backlog.rate();
     const given = supply.take(demand.needs, wanted);
-    used += given;
-    shortfalls.push({ demand, rate: wanted - given, slots: Math.max(1, demand.grains) });
+    rate += wanted;
+    volunteerRate += given;
+    backlog.serve(given);
+    if (backlog.rate() > 0) shortfalls.push({ demand, backlog, slots });
+  };
+  const classes = [...observation.demand].filter((demand) => demand.coreSeconds > 0).sort(byConstraint);
+  for (const demand of classes) {
+    add(demand, backlogOf(demand, observation.nowMs, settings, bootMs), Math.max(1, demand.grains));
   }
   if (observation.arrivals.rate > 0) {
-    rate += observation.arrivals.rate;
-    const arriving = arrivalsDemand(observation);
-    const given = supply.take(arriving.needs, observation.arrivals.rate);
-    used += given;
-    shortfalls.push({
-      demand: arriving,
-      rate: observation.arrivals.rate - given,
-      slots: Number.POSITIVE_INFINITY,
-    });
+    const lasting = [{ inS: lastingS, coreSeconds: observation.arrivals.rate * lastingS }];
+    add(arrivalsDemand(observation), new Backlog(lasting), Number.POSITIVE_INFINITY);
   }
-  return { rate, volunteerRate: used, shortfalls: shortfalls.filter((shortfall) => shortfall.rate > 1e-9) };
+  return { rate, volunteerRate, shortfalls };
 }
 
 /** What is to arrive is taken to be like what is here, where it is of one kind; else like anything. */

@@ -234,6 +234,8 @@ export class Scaler {
     await this.#committed(calls.length > 0 ? [...due, put(rooms.state, "counters", this.counters)] : due);
     this.#trouble("record", null);
     for (const call of calls) call();
+    // What was drained without a lease can go at once.
+    if (decision.actions.some(({ type }) => type === "drain")) this.#poke();
   }
 
   #look(nowMs: number): Observation {

@@ -1,6 +1,6 @@
 /** Figures that the decision goes by. Where they come from is said beside each. */
 export interface Settings {
-  /** Queued paid work should be done within this time. */
+  /** Paid work is planned to be done so long after it came: sooner, since instances are planned at less than full load. */
   drainMs: number;
   /** A deadline nearer than this is met as well as can be. */
   leadMs: number;
@@ -13,6 +13,9 @@ export interface Settings {
   downShareOfMinute: number;
   /** An instance without a lease for so long may be given back: about what booting one costs (cluster-autoscaler: 10 min). */
   idleMs: number;
+  /** What experience may make of it. */
+  idleMsMin: number;
+  idleMsMax: number;
   /** An instance keeps its leases so long while it is drained (a spot notice is 2 min). */
   drainDeadlineMs: number;
   /** From launch to hello at most (Karpenter: 15 min). */
@@ -38,13 +41,15 @@ export interface Settings {
 }
 
 export const defaultSettings: Settings = {
-  drainMs: 300_000,
+  drainMs: 400_000,
   leadMs: 60_000,
   staleMs: 120_000,
   upWindowMs: 15_000,
   upNodesMin: 4,
   downShareOfMinute: 0.25,
   idleMs: 90_000,
+  idleMsMin: 5_000,
+  idleMsMax: 300_000,
   drainDeadlineMs: 120_000,
   registrationMs: 600_000,
   lostMs: 90_000,
@@ -68,6 +73,8 @@ export const localSettings: Settings = {
   staleMs: 30_000,
   upWindowMs: 2_000,
   idleMs: 10_000,
+  idleMsMin: 10_000,
+  idleMsMax: 10_000,
   drainDeadlineMs: 30_000,
   registrationMs: 60_000,
   lostMs: 20_000,

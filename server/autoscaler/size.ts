@@ -1,7 +1,6 @@
 /** How many instances, of what: existing ones are filled first, what is left over is bought. */
 import { budget } from "./budget.ts";
 import type { Offering } from "./cloud/provider.ts";
-import { isOpen } from "./ledger.ts";
 import { bootMs } from "./memory.ts";
 import type { InstanceRow, Needs, Observation } from "./model.ts";
 import { fits, need, offered, type Shortfall } from "./needs.ts";
@@ -23,6 +22,8 @@ export interface Plan {
   /** Instances that have something to do, by id. */
   used: Set<string>;
   purchases: Purchase[];
+  /** What booting an instance takes. */
+  bootMs: number;
   /** Instances wanted, within minimum, maximum and a person's wish. */
   desired: number;
 }
@@ -38,12 +39,18 @@ export function plan(turn: Turn): Plan {
   const { targetCpu, scaleUpThreshold } = input.target;
   const paces = new Paces(observation);
   const dollarsRoom = dollarsRoomOf(turn);
-  const shortfallRate = needed.shortfalls.reduce((sum, { rate }) => sum + rate, 0);
+  const shortfallRate = needed.shortfalls.reduce((sum, { backlog }) => sum + backlog.rate(), 0);
   const capacity = have.reduce((sum, row) => sum + paces.of(row), 0);
   const load = shortfallRate === 0 ? 0 : capacity > 0 ? shortfallRate / capacity : Number.POSITIVE_INFINITY;
-  const filled = fill(needed.shortfalls, have, (row) => paces.of(row) * targetCpu);
+  const readyS = (row: InstanceRow): number => readyIn(row, observation.nowMs, lead) / 1_000;
+  const filled = fill(needed.shortfalls, have, readyS, (row) => paces.of(row) * targetCpu);
   // What there is may be loaded a little above the plan before more is bought.
-  const stretched = fill(needed.shortfalls, have, (row) => paces.of(row) * Math.max(targetCpu, scaleUpThreshold));
+  const stretched = fill(
+    needed.shortfalls,
+    have,
+    readyS,
+    (row) => paces.of(row) * Math.max(targetCpu, scaleUpThreshold),
+  );
   const [least, most] = limits(turn);
   let room = Math.max(0, most - have.length);
   const purchases: Purchase[] = [];
@@ -54,9 +61,10 @@ export function plan(turn: Turn): Plan {
     for (const left of stretched.left) {
       // Sized to the plan, not to the stretch.
       const same = filled.left.find(({ demand }) => demand.class === left.demand.class) ?? left;
+      const rate = same.backlog.rate(lead / 1_000);
       const choice = choose(
         observation.offerings,
-        { needs: same.demand.needs, rate: same.rate, slots: same.slots },
+        { needs: same.demand.needs, rate, slots: same.slots },
         {
           memory,
           policy: input.policy,
@@ -75,7 +83,7 @@ export function plan(turn: Turn): Plan {
       }
       const count = Math.min(choice.count, room);
       const cores = choice.offerings[0]?.cores ?? 1;
-      if (count === room && count * cores < same.slots && count * cores * paces.perCore * targetCpu < same.rate) {
+      if (count === room && count * cores < same.slots && count * cores * paces.perCore * targetCpu < rate) {
         turn.hold("max_nodes", `More instances would be of use; at most ${most} are allowed.`);
       }
       purchases.push({ offerings: choice.offerings, count });
@@ -95,6 +103,7 @@ export function plan(turn: Turn): Plan {
     load,
     used: filled.used,
     purchases,
+    bootMs: lead,
     desired,
   };
 }
@@ -142,33 +151,38 @@ interface Filled {
   left: Shortfall[];
 }
 
+/** When an instance that boots will be there, in ms, if it boots as others did. */
+const readyIn = (row: InstanceRow, nowMs: number, bootMs: number): number =>
+  row.state === "REGISTERED" ? 0 : Math.max(0, (row.launchedAtMs ?? row.createdAtMs) + bootMs - nowMs);
+
 /** Fills instances with work, the most constrained work first. */
 function fill(
   shortfalls: readonly Shortfall[],
   have: readonly InstanceRow[],
+  readyS: (row: InstanceRow) => number,
   rateOf: (row: InstanceRow) => number,
 ): Filled {
   // Running ones before those on their way, the least able first.
   const order = [...have].sort(
-    (a, b) =>
-      Number(isOpen(a)) - Number(isOpen(b)) || able(a.offering) - able(b.offering) || a.createdAtMs - b.createdAtMs,
+    (a, b) => readyS(a) - readyS(b) || able(a.offering) - able(b.offering) || a.createdAtMs - b.createdAtMs,
   );
-  const rates = new Map(order.map((row) => [row.id, rateOf(row)]));
+  const free = new Map(order.map((row) => [row.id, rateOf(row)]));
   const used = new Set<string>();
   const left: Shortfall[] = [];
-  for (const shortfall of shortfalls) {
-    let { rate, slots } = shortfall;
+  for (const { demand, backlog: whole, slots: most } of shortfalls) {
+    const backlog = whole.copy();
+    let slots = most;
     for (const row of order) {
-      if (rate <= 1e-9 || slots <= 0) break;
-      const free = rates.get(row.id) as number;
-      if (free <= 1e-9 || !fits(shortfall.demand.needs, offered(row.offering))) continue;
-      const part = Math.min(free, rate);
-      rates.set(row.id, free - part);
-      rate -= part;
+      const needed = backlog.rate(readyS(row));
+      if (needed === 0 || slots <= 0) break;
+      const rate = Math.min(free.get(row.id) as number, needed);
+      if (rate <= 1e-9 || !fits(demand.needs, offered(row.offering))) continue;
+      backlog.serve(rate, readyS(row));
+      free.set(row.id, (free.get(row.id) as number) - rate);
       slots -= Math.max(1, row.offering.cores);
       used.add(row.id);
     }
-    if (rate > 1e-9 && slots > 0) left.push({ demand: shortfall.demand, rate, slots });
+    if (backlog.rate() > 0 && slots > 0) left.push({ demand, backlog, slots });
   }
   return { used, left };
 }

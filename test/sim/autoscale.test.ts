@@ -5,7 +5,7 @@ import { compare, dominates, machines } from "./autoscale/table.ts";
 import { hourS, traces } from "./autoscale/traces.ts";
 
 test("on a square wave, beside the rules that look at load", async () => {
-  const { ours, others, leastDollars } = await compare("square wave", 1, 3 * hourS, [300]);
+  const { ours, others, leastDollars } = await compare("square wave", 1, 3 * hourS, [[400, 0]]);
   const [mine] = ours;
   if (!mine) throw new Error("nothing ran");
   expect(mine.leftCoreSeconds).toBe(0);

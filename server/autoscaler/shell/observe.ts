@@ -18,13 +18,21 @@ export interface GridFacts {
 /** A slot of which nothing is known, in core-seconds per second: as the core assumes when it cuts a first slice. */
 const assumedPace = { wasm: 0.5, webgpu: 2, native: 1 } as const;
 const backends = ["wasm", "webgpu", "native"] as const;
-const deadlinesMax = 64;
+const duesMax = 256;
 
 /** What a job's owner still allows to be spent on it, in core-seconds; infinite without a budget. */
 export type Allowance = (job: Job) => number;
 
-export function gridFacts(state: CoreState, allowance: Allowance): GridFacts {
-  const classes = new Map<string, Demand & { due: { atMs: number; coreSeconds: number }[] }>();
+export interface Promised {
+  nowMs: number;
+  /** Paid work is to be done so long after it came, or by its deadline where that is sooner. */
+  drainMs: number;
+}
+
+type Classes = Map<string, Demand & { due: { atMs: number; coreSeconds: number }[] }>;
+
+export function gridFacts(state: CoreState, promised: Promised, allowance: Allowance): GridFacts {
+  const classes: Classes = new Map();
   const families = new Set<string>();
   let paid = 0;
   let free = 0;
@@ -44,7 +52,7 @@ export function gridFacts(state: CoreState, allowance: Allowance): GridFacts {
     const coreSeconds = Math.min(left, allowance(job));
     if (coreSeconds <= 0) continue;
     families.add(job.workload.family.id);
-    addDemand(classes, job, coreSeconds, grains);
+    addDemand(classes, job, coreSeconds, grains, promised);
   }
   const volunteers: GridFacts["volunteers"] = [];
   const nodes: GridFacts["nodes"] = new Map();
@@ -57,7 +65,10 @@ export function gridFacts(state: CoreState, allowance: Allowance): GridFacts {
     }
   }
   return {
-    demand: [...classes.values()].map(({ due, ...demand }) => ({ ...demand, deadlines: cumulated(due) })),
+    demand: [...classes.values()].map(({ due, ...demand }) => ({
+      ...demand,
+      deadlines: cumulated(due, promised.drainMs),
+    })),
     volunteers,
     volunteerShare: paid + free > 0 ? paid / (paid + free) : 1,
     replication: accepted > 0 ? Math.max(1, spent / accepted) : 1,
@@ -68,10 +79,11 @@ export function gridFacts(state: CoreState, allowance: Allowance): GridFacts {
 }
 
 function addDemand(
-  classes: Map<string, Demand & { due: { atMs: number; coreSeconds: number }[] }>,
+  classes: Classes,
   job: Job,
   coreSeconds: number,
   grains: number,
+  { nowMs, drainMs }: Promised,
 ): void {
   const needs = needsOf(job);
   const { region } = job.terms;
@@ -80,7 +92,8 @@ function addDemand(
   const known = classes.get(name) ?? fresh;
   known.coreSeconds += coreSeconds;
   known.grains += grains;
-  if (job.terms.deadlineMs !== null) known.due.push({ atMs: job.terms.deadlineMs, coreSeconds });
+  const dueMs = Math.min(job.createdAtMs + drainMs, job.terms.deadlineMs ?? Number.POSITIVE_INFINITY);
+  known.due.push({ atMs: Math.max(nowMs, dueMs), coreSeconds });
   classes.set(name, known);
 }
 
@@ -91,18 +104,24 @@ const needsOf = (job: Job): Needs => ({
   engines: job.engines,
 });
 
-/** Work due by each deadline, earliest first; beyond the limit the last entry stands for all that follow. */
-function cumulated(due: { atMs: number; coreSeconds: number }[]): { atMs: number; coreSeconds: number }[] {
+/**
+ * Work due by each moment, earliest first. Where there are many, moments are rounded down to a 64th of the time that work
+ * has; beyond the limit the last stands for all that follow. Both are early and so on the safe side.
+ */
+function cumulated(
+  due: { atMs: number; coreSeconds: number }[],
+  drainMs: number,
+): { atMs: number; coreSeconds: number }[] {
+  const roundMs = due.length > duesMax ? drainMs / 64 : 1;
   due.sort((a, b) => a.atMs - b.atMs);
   const sums: { atMs: number; coreSeconds: number }[] = [];
   let sum = 0;
   for (const { atMs, coreSeconds } of due) {
     sum += coreSeconds;
+    const rounded = Math.floor(atMs / roundMs) * roundMs;
     const last = sums.at(-1);
-    if (last && last.atMs === atMs) last.coreSeconds = sum;
-    // Too many: the later work counts as due when the last kept deadline is, which is early and so on the safe side.
-    else if (last && sums.length >= deadlinesMax) last.coreSeconds = sum;
-    else sums.push({ atMs, coreSeconds: sum });
+    if (last && (last.atMs === rounded || sums.length >= duesMax)) last.coreSeconds = sum;
+    else sums.push({ atMs: rounded, coreSeconds: sum });
   }
   return sums;
 }

@@ -41,7 +41,7 @@ export class Observer {
     const state = grid.state();
     const price = look.dollarsPerCoreSecond;
     const spent: string[] = [];
-    const facts = gridFacts(state, (job) => {
+    const facts = gridFacts(state, { nowMs, drainMs: settings.drainMs }, (job) => {
       const budget = job.terms.budgetDollars;
       if (budget === null || price <= 0 || !this.options.provider.priced) return Number.POSITIVE_INFINITY;
       // What an instance idles, boots and is over-provisioned by is somebody's cost as well.

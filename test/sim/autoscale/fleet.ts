@@ -36,7 +36,9 @@ export interface Score {
   waitP99S: number;
   launches: number;
   most: number;
-  /** Work that was not done at the end. */
+  /** When all was done, or at the latest. */
+  endS: number;
+  /** Work that was not done then. */
   leftCoreSeconds: number;
   /** SPEC elasticity, in percent: how far below and above demand, and for how much of the time. */
   under: number;
@@ -44,6 +46,9 @@ export interface Score {
   underTime: number;
   overTime: number;
 }
+
+/** Whoever has work left when the time is over goes on until it is done, and pays for it: so long at most. */
+export const overtimeS = 6 * 3_600;
 
 interface Job {
   atS: number;
@@ -56,8 +61,8 @@ export function runRule(rule: Rule, arrivals: readonly Arrival[], lengthS: numbe
   const open: Job[] = [];
   const waits: number[] = [];
   const elasticity = new Elasticity();
-  let [next, seconds, launches, most, busy] = [0, 0, 0, 0, 0];
-  for (let atS = 0; atS < lengthS; atS++) {
+  let [next, seconds, launches, most, busy, atS] = [0, 0, 0, 0, 0, 0];
+  for (; atS < lengthS || (open.length > 0 && atS < lengthS + overtimeS); atS++) {
     while (next < arrivals.length && (arrivals[next] as Arrival).atS <= atS) {
       open.push({ atS, left: (arrivals[next++] as Arrival).coreSeconds });
     }
@@ -94,6 +99,7 @@ export function runRule(rule: Rule, arrivals: readonly Arrival[], lengthS: numbe
     ...waitsOf(waits),
     launches,
     most,
+    endS: atS,
     leftCoreSeconds,
     ...elasticity.score(),
   };

@@ -4,17 +4,19 @@ import { forecaster } from "../../../server/autoscaler/forecast/forecast.ts";
 import type { PolicyName } from "../../../server/autoscaler/model.ts";
 import { History } from "../../../server/autoscaler/shell/history.ts";
 import { World } from "../../../server/autoscaler/testing/world.ts";
-import { Elasticity, type Machines, type Score, waitsOf } from "./fleet.ts";
+import { Elasticity, type Machines, overtimeS, type Score, waitsOf } from "./fleet.ts";
 import type { Arrival } from "./traces.ts";
 
 export interface Ours {
   policy: PolicyName;
   /** Queued work is to be done in so long. */
   drainS: number;
+  /** Instances that are there always. */
+  minNodes: number;
 }
 
 export async function runOurs(
-  { policy, drainS }: Ours,
+  { policy, drainS, minNodes }: Ours,
   arrivals: readonly Arrival[],
   lengthS: number,
   machines: Machines,
@@ -25,14 +27,14 @@ export async function runOurs(
     policy,
     offerings: [{ ...offeringOf(), cores, bootMs: bootS * 1_000, price }],
     faults: { bootSpread: 0 },
-    target: { minNodes: 0, maxNodes: max, dollarsPerHourMax: null, dollarsPerDayMax: null },
+    target: { minNodes, maxNodes: max, dollarsPerHourMax: null, dollarsPerDayMax: null },
     settings: { drainMs: drainS * 1_000 },
     arrivals: new History(forecaster()),
   });
   await world.start();
   const elasticity = new Elasticity();
-  let [next, most] = [0, 0];
-  for (let atS = 0; atS < lengthS; atS++) {
+  let [next, most, atS] = [0, 0, 0];
+  for (; atS < lengthS || (world.left > 0 && atS < lengthS + overtimeS); atS++) {
     for (; next < arrivals.length && (arrivals[next] as Arrival).atS <= atS; next++)
       world.submit((arrivals[next] as Arrival).coreSeconds);
     await world.pass(1_000);
@@ -48,11 +50,12 @@ export async function runOurs(
     0,
   );
   return {
-    name: `Queztl ${policy}, ${drainS} s`,
+    name: `Queztl ${policy}, ${drainS} s${minNodes > 0 ? `, from ${minNodes}` : ""}`,
     dollars: hours * dollarsPerHour,
     ...waitsOf(world.waitsMs.map((ms) => ms / 1_000)),
     launches: all.length,
     most,
+    endS: atS,
     leftCoreSeconds: world.left,
     ...elasticity.score(),
   };

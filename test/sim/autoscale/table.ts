@@ -1,13 +1,14 @@
 /**
  * The autoscaler beside what people use today, on made traces of a working day: what each costs and how long jobs wait.
  *
- *   npm run sim -- --scenario autoscale [--trace diurnal] [--hours 8] [--seed 1] [--policy predictive] [--drain 300] [--json]
+ *   npm run sim -- --scenario autoscale [--trace diurnal] [--hours 8] [--seed 1] [--policy predictive] [--drain 400] [--json]
  *
  * A policy that forecasts watches for three days before it is listened to: `--hours 120 --policy reactive --policy predictive`.
  */
 import { parseArgs } from "node:util";
 import { policySchema } from "../../../protocol/scaling.ts";
 import type { PolicyName } from "../../../server/autoscaler/model.ts";
+import { defaultSettings } from "../../../server/autoscaler/settings.ts";
 import { clairvoyantDollars } from "./clairvoyant.ts";
 import { type Machines, runRule, type Score } from "./fleet.ts";
 import { runOurs } from "./ours.ts";
@@ -15,8 +16,13 @@ import { rules } from "./rules.ts";
 import { type Arrival, hourS, traces } from "./traces.ts";
 
 export const machines: Machines = { cores: 2, bootS: 90, dollarsPerHour: 0.0416, max: 100 };
-/** The default, and what one may set it to. */
-const drains = [300, 150, 600, 1_200, 2_400];
+/** The default, and what one may set it to: the time that work may take, in seconds, and the instances that are always there. */
+const swept: readonly [drainS: number, minNodes: number][] = [
+  [defaultSettings.drainMs / 1_000, 0],
+  [300, 40],
+  [300, 20],
+  ...([300, 600, 1_200, 2_400, 4_800, 9_600] as const).map((drainS) => [drainS, 0] as [number, number]),
+];
 
 /** Nothing more comes, and what is queued is done. */
 const afterS = hourS;
@@ -37,7 +43,7 @@ export async function compare(
   trace: string,
   seed: number,
   lengthS: number,
-  drainsS: readonly number[] = drains,
+  sweep: readonly [drainS: number, minNodes: number][] = swept,
   policies: readonly PolicyName[] = ["reactive"],
 ): Promise<Compared> {
   const make = traces[trace];
@@ -46,9 +52,10 @@ export async function compare(
   const coreSeconds = arrivals.reduce((sum, arrival) => sum + arrival.coreSeconds, 0);
   const ours: OurScore[] = [];
   const endS = lengthS + afterS;
-  for (const [policy, drainS] of policies.flatMap((policy) => drainsS.map((drainS) => [policy, drainS] as const))) {
-    const score = await runOurs({ policy, drainS }, arrivals, endS, machines);
-    const best = await clairvoyantDollars(arrivals, endS, machines, score.waitP99S);
+  const settings = policies.flatMap((policy) => sweep.map(([drainS, minNodes]) => ({ policy, drainS, minNodes })));
+  for (const setting of settings) {
+    const score = await runOurs(setting, arrivals, endS, machines);
+    const best = await clairvoyantDollars(arrivals, score.endS, machines, score.waitP99S);
     ours.push({ ...score, clairvoyantDollars: best });
   }
   const others = rules(machines.max).map((rule) => runRule(rule, arrivals, endS, machines));
@@ -81,7 +88,7 @@ const line = (score: Score & Partial<OurScore>, leastDollars: number): string =>
   const { name, dollars, waitP50S, waitP99S, launches, most, under, over, underTime, overTime } = score;
   const { clairvoyantDollars: best } = score;
   return [
-    name.padEnd(24),
+    name.padEnd(32),
     `$${dollars.toFixed(2)}`.padStart(8),
     `${(dollars / leastDollars).toFixed(2)}x`.padStart(7),
     `${Math.round(waitP50S)} s`.padStart(8),
@@ -102,16 +109,17 @@ export async function main(args: string[]): Promise<void> {
       hours: { type: "string", default: "8" },
       seed: { type: "string", default: "1" },
       policy: { type: "string", multiple: true, default: ["reactive"] },
-      drain: { type: "string", multiple: true, default: drains.map(String) },
+      drain: { type: "string", multiple: true },
       json: { type: "boolean", default: false },
     },
   });
   const names = values.trace === undefined ? Object.keys(traces) : [values.trace];
+  const sweep = values.drain?.map((drain): [number, number] => [Number(drain), 0]);
   const all: Compared[] = [];
   for (const name of names) {
     const lengthS = Number(values.hours) * hourS;
     const policies = values.policy.map((policy) => policySchema.parse(policy));
-    const compared = await compare(name, Number(values.seed), lengthS, values.drain.map(Number), policies);
+    const compared = await compare(name, Number(values.seed), lengthS, sweep, policies);
     all.push(compared);
     if (values.json) continue;
     const { coreSeconds, leastDollars, ours, others } = compared;
@@ -119,7 +127,7 @@ export async function main(args: string[]): Promise<void> {
       `\n${name} (synthetic, seed ${values.seed}): ${coreSeconds} core-seconds, worth $${leastDollars.toFixed(2)}`,
     );
     console.log(
-      "                            cost  x least wait p50 wait p99 launches most under/over % of time  x best",
+      "                                    cost  x least wait p50 wait p99 launches most under/over % of time  x best",
     );
     for (const score of [...ours, ...others]) console.log(line(score, leastDollars));
     for (const verdict of verdicts(compared)) console.log(verdict);
