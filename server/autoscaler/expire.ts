@@ -67,9 +67,13 @@ function terminate(turn: Turn, row: InstanceRow, code: string, message: string):
 export function replay(turn: Turn, needed: ReadonlySet<string>): void {
   const { orders, instances } = turn.observation;
   if (turn.memory.throttledUntilMs > turn.nowMs) return;
-  for (const order of orders) {
-    const open = instances.filter((row) => row.order === order.token && isOpen(row) && !turn.isTaken(row));
-    if (open.length === 0 || order.nextAttemptAtMs > turn.nowMs) continue;
+  const openOf = new Map<string, InstanceRow[]>();
+  for (const row of instances) {
+    if (isOpen(row) && !turn.isTaken(row)) openOf.set(row.order, [...(openOf.get(row.order) ?? []), row]);
+  }
+  for (const order of openOf.size > 0 ? orders : []) {
+    const open = openOf.get(order.token);
+    if (!open || order.nextAttemptAtMs > turn.nowMs) continue;
     const ageMs = turn.nowMs - order.createdAtMs;
     const wanted = open.some((row) => needed.has(row.id));
     if (wanted && ageMs < turn.settings.orderMsMax) {

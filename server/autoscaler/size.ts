@@ -1,6 +1,7 @@
 /** How many instances, of what: existing ones are filled first, what is left over is bought. */
 import { budget } from "./budget.ts";
 import type { Offering } from "./cloud/provider.ts";
+import { costs } from "./ledger.ts";
 import { bootMs } from "./memory.ts";
 import type { InstanceRow, Needs, Observation } from "./model.ts";
 import { fits, need, offered, type Shortfall } from "./needs.ts";
@@ -212,9 +213,15 @@ class Paces {
   }
 
   of(row: InstanceRow): number {
-    const measured = row.node === null ? null : (this.observation.nodes.get(row.node)?.rate ?? null);
-    if (measured !== null && measured > 0) return measured;
+    const measured = this.#measured(row);
+    if (measured !== null) return measured;
     return this.#byType.get(row.offering.type) ?? row.offering.cores * this.perCore;
+  }
+
+  #measured(row: InstanceRow): number | null {
+    if (row.node === null || !costs(row)) return null;
+    const rate = this.observation.nodes.get(row.node)?.rate ?? 0;
+    return rate > 0 ? rate : null;
   }
 }
 

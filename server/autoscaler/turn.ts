@@ -24,11 +24,16 @@ export class Turn {
   /** Of those, the ones that are no capacity any more. */
   readonly #leaving = new Set<string>();
 
+  /** Few of many: the ledger remembers what ended. */
+  readonly #counted: readonly InstanceRow[];
+
   constructor(
     readonly observation: Observation,
     readonly memory: ScalerMemory,
     readonly input: DecideInput,
-  ) {}
+  ) {
+    this.#counted = observation.instances.filter(counts);
+  }
 
   get nowMs(): number {
     return this.observation.nowMs;
@@ -70,8 +75,8 @@ export class Turn {
 
   /** Capacity, now or soon: not on its way out, and not out of reach. */
   capacity(): InstanceRow[] {
-    return this.observation.instances.filter(
-      (row) => counts(row) && !this.#leaving.has(row.id) && (row.state !== "REGISTERED" || this.isOnline(row)),
+    return this.#counted.filter(
+      (row) => !this.#leaving.has(row.id) && (row.state !== "REGISTERED" || this.isOnline(row)),
     );
   }
 }

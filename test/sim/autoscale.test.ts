@@ -5,7 +5,7 @@ import { compare, dominates, machines } from "./autoscale/table.ts";
 import { hourS, traces } from "./autoscale/traces.ts";
 
 test("on a square wave, beside the rules that look at load", async () => {
-  const { ours, others, leastDollars } = await compare("square wave", 1, 3 * hourS, [[400, 0]]);
+  const { ours, others, leastDollars } = await compare("square wave", 1, 3 * hourS, { sweep: [[400, 0]] });
   const [mine] = ours;
   if (!mine) throw new Error("nothing ran");
   expect(mine.leftCoreSeconds).toBe(0);
@@ -22,13 +22,17 @@ test("on a square wave, beside the rules that look at load", async () => {
 test("who knows all beforehand starts as few instances as will do, for as long as they may take", async () => {
   const one = { cores: 2, bootS: 60, dollarsPerHour: 3_600, max: 10 };
   const job = [{ atS: 0, coreSeconds: 1_200 }];
+  const scene = { arrivals: job, volunteers: [], replication: 1, lengthS: 3_600 };
   // A second costs a dollar. One instance for ten minutes, or two for five, and a minute to boot each.
-  expect(await clairvoyantDollars(job, 3_600, one, 600)).toBeCloseTo(600 + 60, 3);
-  expect(await clairvoyantDollars(job, 3_600, one, 300)).toBeCloseTo(600 + 2 * 60, 3);
+  expect(await clairvoyantDollars(scene, one, 600)).toBeCloseTo(600 + 60, 3);
+  expect(await clairvoyantDollars(scene, one, 300)).toBeCloseTo(600 + 2 * 60, 3);
   // What comes later is done by the same one.
   const two = [...job, { atS: 600, coreSeconds: 1_200 }];
-  expect(await clairvoyantDollars(two, 3_600, one, 600)).toBeCloseTo(1_200 + 60, 3);
-  await expect(clairvoyantDollars(job, 3_600, { ...one, max: 1 }, 300)).rejects.toThrow(/no plan/);
+  expect(await clairvoyantDollars({ ...scene, arrivals: two }, one, 600)).toBeCloseTo(1_200 + 60, 3);
+  // Volunteers who do half of it are free.
+  const half = { ...scene, volunteers: [{ fromS: 0, toS: 600, cores: 2 }], replication: 2 };
+  expect(await clairvoyantDollars(half, one, 600)).toBeCloseTo(300 + 60 / 2, 3);
+  await expect(clairvoyantDollars(scene, { ...one, max: 1 }, 300)).rejects.toThrow(/no plan/);
 });
 
 test("a trace is the same from the same seed", () => {

@@ -11,11 +11,13 @@ import { type DocumentWrite, put, type Records, rooms } from "./records.ts";
 const keptMs = 49 * 3_600_000;
 /** Ended rows beyond this are forgotten, the oldest first. */
 const endedMax = 10_000;
+const pruneMs = 60_000;
 
 export class Book {
   readonly orders = new Map<string, OrderRow>();
   readonly instances = new Map<string, InstanceRow>();
   #writes: DocumentWrite[] = [];
+  #prunedMs = 0;
 
   /** Reads the record. What was being ordered when the last process ended is of unknown outcome. */
   async load(records: Records, nowMs: number): Promise<void> {
@@ -85,8 +87,10 @@ export class Book {
     }
   }
 
-  /** Forgets rows that ended long ago, and orders of which nothing is left. */
+  /** Forgets rows that ended long ago, and orders of which nothing is left; looks once a minute. */
   prune(nowMs: number): void {
+    if (Math.abs(nowMs - this.#prunedMs) < pruneMs) return;
+    this.#prunedMs = nowMs;
     const ended = [...this.instances.values()].filter((row) => !costs(row)).sort((a, b) => a.stateAtMs - b.stateAtMs);
     const surplus = ended.length - endedMax;
     for (const [index, row] of ended.entries()) {

@@ -29,9 +29,13 @@ export interface WorldOptions {
   arrivals?: Arrivals;
   /** Probability that a write of the record fails. */
   recordFailure?: number;
+  /** Copies of a grain that volunteers compute for one that counts. */
+  replication?: number;
 }
 
 const stepMs = 1_000;
+/** Who has gone is known for a while. */
+const forgottenMs = 600_000;
 
 class MemoryRecords implements Records {
   readonly rooms = new Map<string, Map<string, string>>();
@@ -75,13 +79,18 @@ export class World {
   readonly waitsMs: number[] = [];
   state: CoreState = createState();
   scaler!: Scaler;
+  /** Core-seconds that volunteers did. */
+  volunteered = 0;
   mostRunning = 0;
   dearest = 0;
   #life = 0;
   #jobs = 0;
   #arrivedMs = new Map<string, number>();
 
+  readonly #replication: number;
+
   constructor(private readonly options: WorldOptions = {}) {
+    this.#replication = options.replication ?? 1;
     this.random = seeded(options.seed ?? 1);
     this.target = { ...defaultTarget, ...options.target };
     this.records = new MemoryRecords(this.time, () => this.random() < (options.recordFailure ?? 0));
@@ -162,9 +171,18 @@ export class World {
   /** Paid work arrives. */
   submit(coreSeconds: number, change: Partial<Job["terms"]> = {}): string {
     const id = `job-${++this.#jobs}`;
-    this.state.jobs.set(id, jobOf(id, coreSeconds, change, this.time.now()));
+    this.state.jobs.set(id, jobOf(id, coreSeconds, change, this.time.now(), this.#replication));
     this.#arrivedMs.set(id, this.time.now());
     return id;
+  }
+
+  /** A volunteer comes. */
+  join(id: string, cores: number): void {
+    this.state.nodes.set(id, workerNode(id, cores, this.time.now(), false));
+  }
+
+  leave(id: string): void {
+    this.state.nodes.delete(id);
   }
 
   get left(): number {
@@ -229,7 +247,7 @@ export class World {
   }
 
   #join(instance: FakeInstance): void {
-    const node = workerNode(nodeOf(instance.id), instance.offering, this.time.now());
+    const node = workerNode(nodeOf(instance.id), instance.offering.cores, this.time.now(), true);
     this.state.nodes.set(node.id, node);
   }
 
@@ -238,6 +256,7 @@ export class World {
     if (!node) return;
     node.connection = null;
     node.leases.clear();
+    this.time.after(forgottenMs, () => this.state.nodes.get(node.id) === node && this.state.nodes.delete(node.id));
   }
 
   /** A second of the grid: work is done by whoever holds leases, and leases are given to whoever may have some. */
@@ -247,11 +266,13 @@ export class World {
     for (const node of this.state.nodes.values()) {
       if (node.connection === null) continue;
       node.lastSeenMs = now;
-      this.cloud.contact(node.id.slice(5));
+      if (node.hired) this.cloud.contact(node.id.slice(5));
       const job = open.find((each) => each.confirmedGrains < each.grains && each.terms.supply === "paid");
       if (job && !node.retiring) {
-        const done = Math.min(node.capabilities.cpu.cores, job.grains - job.confirmedGrains);
+        const pace = node.capabilities.cpu.cores / (node.own ? 1 : this.#replication);
+        const done = Math.min(pace, job.grains - job.confirmedGrains);
         job.confirmedGrains += done;
+        if (!node.hired) this.volunteered += done;
         node.held.wasm = node.capabilities.cpu.cores;
         const lease = `lease-of-${node.id}`;
         node.leases.add(lease);
@@ -286,7 +307,7 @@ export class World {
 const nodeOf = (instance: string): string => `node-${instance}`;
 
 /** A grain a core-second. */
-function jobOf(id: string, coreSeconds: number, terms: Partial<Job["terms"]>, nowMs: number): Job {
+function jobOf(id: string, coreSeconds: number, terms: Partial<Job["terms"]>, nowMs: number, replication: number): Job {
   const seen: Partial<Job> = {
     id,
     submitter: "tests",
@@ -302,24 +323,24 @@ function jobOf(id: string, coreSeconds: number, terms: Partial<Job["terms"]>, no
     memoryBytes: giB,
     engines: [],
     workload: { family: { id: "toys" } } as unknown as Job["workload"],
-    stats: { spentComputeMs: 0, acceptedComputeMs: 0 } as Job["stats"],
+    stats: { spentComputeMs: replication, acceptedComputeMs: 1 } as Job["stats"],
   };
   return seen as Job;
 }
 
-function workerNode(id: string, offering: Offering, nowMs: number): Node {
+function workerNode(id: string, cores: number, nowMs: number, hired: boolean): Node {
   const seen: Partial<Node> = {
     id,
-    own: true,
-    hired: true,
+    own: hired,
+    hired,
     retiring: false,
     connection: 1,
     draining: false,
-    capabilities: { cpu: { model: null, cores: offering.cores } } as Node["capabilities"],
-    preferences: { slots: { wasm: offering.cores, webgpu: 0, native: 0 }, families: ["toys"], name: null },
+    capabilities: { cpu: { model: null, cores }, engines: [] as readonly string[] } as Node["capabilities"],
+    preferences: { slots: { wasm: cores, webgpu: 0, native: 0 }, families: ["toys"], name: null },
     leases: new Set(),
     held: { wasm: 0, webgpu: 0, native: 0 },
-    pace: new Map(),
+    pace: new Map(hired ? [] : [["wasm", 1]]),
     lastSeenMs: nowMs,
     connectedAtMs: nowMs,
     coreSeconds: 0,

@@ -1,10 +1,10 @@
 /**
- * The cheapest plan of who knows all arrivals beforehand, as a linear programme (HiGHS): instances in each step, started as
+ * The cheapest plan of who knows all arrivals and volunteers beforehand, as a linear programme (HiGHS): instances in each step, started as
  * seldom as pays, such that all work is done within a wait. Instances and jobs may be cut as finely as one likes, and work
  * may be done in the step in which it comes: no real plan is cheaper.
  */
 import loadHighs from "highs";
-import type { Machines } from "./fleet.ts";
+import { type Machines, type Scene, volunteered } from "./fleet.ts";
 import type { Arrival } from "./traces.ts";
 
 const stepS = 30;
@@ -13,21 +13,21 @@ const stepS = 30;
  * Dollars of the cheapest plan in which all jobs end within `waitS` seconds, save the largest hundredth of them, which end
  * by the end of the trace. Throws Error where `machines.max` instances cannot do it.
  */
-export async function clairvoyantDollars(
-  arrivals: readonly Arrival[],
-  lengthS: number,
-  machines: Machines,
-  waitS: number,
-): Promise<number> {
+export async function clairvoyantDollars(scene: Scene, machines: Machines, waitS: number): Promise<number> {
+  const { arrivals, lengthS } = scene;
   const { cores, bootS, dollarsPerHour, max } = machines;
   const steps = Math.ceil(lengthS / stepS);
   const { arrived, due } = sums(arrivals, steps, waitS);
+  const helped = volunteered(scene);
+  const free = Array.from({ length: steps }, (_, t) =>
+    helped.subarray(t * stepS, (t + 1) * stepS).reduce((sum, done) => sum + done, 0),
+  );
   const lines: string[] = [];
   // n: instances that compute; u: those started; s: core-seconds served so far.
   for (let t = 0; t < steps; t++) {
     const [before, served] = t === 0 ? ["", ""] : [` - n${t - 1}`, ` - s${t - 1}`];
     lines.push(`start${t}: u${t} - n${t}${before.replace("-", "+")} >= 0`);
-    lines.push(`serve${t}: s${t}${served} - ${cores * stepS} n${t} <= 0`);
+    lines.push(`serve${t}: s${t}${served} - ${cores * stepS} n${t} <= ${free[t]}`);
   }
   const bounds = Array.from({ length: steps }, (_, t) => `${due[t]} <= s${t} <= ${arrived[t]}\n0 <= n${t} <= ${max}`);
   const seconds = Array.from({ length: steps }, (_, t) => `${stepS} n${t} + ${bootS} u${t}`);

@@ -2,7 +2,7 @@
  * Instances under a rule that is somebody else's, second by second: the same machines, the same boot time and the same
  * way of working as the world that our autoscaler runs in (server/autoscaler/testing/world.ts).
  */
-import type { Arrival } from "./traces.ts";
+import { type Arrival, coresOnline, type Stay } from "./traces.ts";
 
 export interface Machines {
   cores: number;
@@ -50,12 +50,27 @@ export interface Score {
 /** Whoever has work left when the time is over goes on until it is done, and pays for it: so long at most. */
 export const overtimeS = 6 * 3_600;
 
+/** What is to be done, and who helps for nothing. */
+export interface Scene {
+  arrivals: readonly Arrival[];
+  volunteers: readonly Stay[];
+  /** Copies of a grain that volunteers compute for one that counts. */
+  replication: number;
+  lengthS: number;
+}
+
+/** Core-seconds that volunteers can do in each second, as far as they count. */
+export const volunteered = ({ volunteers, replication, lengthS }: Scene): Float64Array =>
+  Float64Array.from(coresOnline(volunteers, lengthS + overtimeS), (cores) => cores / replication);
+
 interface Job {
   atS: number;
   left: number;
 }
 
-export function runRule(rule: Rule, arrivals: readonly Arrival[], lengthS: number, machines: Machines): Score {
+export function runRule(rule: Rule, scene: Scene, machines: Machines): Score {
+  const { arrivals, lengthS } = scene;
+  const helped = volunteered(scene);
   const { cores, bootS, dollarsPerHour, max } = machines;
   let readyAt: number[] = [];
   const open: Job[] = [];
@@ -87,7 +102,9 @@ export function runRule(rule: Rule, arrivals: readonly Arrival[], lengthS: numbe
       if (readyAt.length > target) readyAt = readyAt.sort((a, b) => a - b).slice(0, target);
     }
     const working = readyAt.filter((at) => at <= atS).length;
-    busy = work(open, working, cores, (job) => waits.push(atS + 1 - job.atS));
+    const done = (job: Job): void => void waits.push(atS + 1 - job.atS);
+    busy = work(open, working, cores, done);
+    work(open, 1, helped[atS] as number, done);
     elasticity.note(open.reduce((sum, { left }) => sum + left, 0) / 300 / cores, readyAt.length);
     seconds += readyAt.length;
     most = Math.max(most, readyAt.length);

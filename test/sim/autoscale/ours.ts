@@ -4,8 +4,8 @@ import { forecaster } from "../../../server/autoscaler/forecast/forecast.ts";
 import type { PolicyName } from "../../../server/autoscaler/model.ts";
 import { History } from "../../../server/autoscaler/shell/history.ts";
 import { World } from "../../../server/autoscaler/testing/world.ts";
-import { Elasticity, type Machines, overtimeS, type Score, waitsOf } from "./fleet.ts";
-import type { Arrival } from "./traces.ts";
+import { Elasticity, type Machines, overtimeS, type Scene, type Score, waitsOf } from "./fleet.ts";
+import type { Arrival, Stay } from "./traces.ts";
 
 export interface Ours {
   policy: PolicyName;
@@ -15,12 +15,14 @@ export interface Ours {
   minNodes: number;
 }
 
+/** With the share of the work that volunteers did. */
+export type OurScore = Score & { volunteered: number };
+
 export async function runOurs(
   { policy, drainS, minNodes }: Ours,
-  arrivals: readonly Arrival[],
-  lengthS: number,
+  { arrivals, volunteers, replication, lengthS }: Scene,
   machines: Machines,
-): Promise<Score> {
+): Promise<OurScore> {
   const { cores, bootS, dollarsPerHour, max } = machines;
   const price = { dollarsPerHour, source: "scenario", asOfMs: 0 };
   const world = new World({
@@ -29,14 +31,20 @@ export async function runOurs(
     faults: { bootSpread: 0 },
     target: { minNodes, maxNodes: max, dollarsPerHourMax: null, dollarsPerDayMax: null },
     settings: { drainMs: drainS * 1_000 },
+    replication,
     arrivals: new History(forecaster()),
   });
   await world.start();
   const elasticity = new Elasticity();
-  let [next, most, atS] = [0, 0, 0];
+  const leaving = new Map<number, number[]>();
+  for (const [at, { toS }] of volunteers.entries()) leaving.set(toS, [...(leaving.get(toS) ?? []), at]);
+  let [next, came, most, atS] = [0, 0, 0, 0];
   for (; atS < lengthS || (world.left > 0 && atS < lengthS + overtimeS); atS++) {
     for (; next < arrivals.length && (arrivals[next] as Arrival).atS <= atS; next++)
       world.submit((arrivals[next] as Arrival).coreSeconds);
+    for (; came < volunteers.length && (volunteers[came] as Stay).fromS <= atS; came++)
+      world.join(`volunteer-${came}`, (volunteers[came] as Stay).cores);
+    for (const at of leaving.get(atS) ?? []) world.leave(`volunteer-${at}`);
     await world.pass(1_000);
     const running = world.cloud.running().length;
     most = Math.max(most, running);
@@ -57,6 +65,12 @@ export async function runOurs(
     most,
     endS: atS,
     leftCoreSeconds: world.left,
+    volunteered:
+      world.volunteered /
+      Math.max(
+        1,
+        arrivals.reduce((sum, { coreSeconds }) => sum + coreSeconds, 0),
+      ),
     ...elasticity.score(),
   };
 }

@@ -1,7 +1,8 @@
 /**
  * The autoscaler beside what people use today, on made traces of a working day: what each costs and how long jobs wait.
  *
- *   npm run sim -- --scenario autoscale [--trace diurnal] [--hours 8] [--seed 1] [--policy predictive] [--drain 400] [--json]
+ *   npm run sim -- --scenario autoscale [--trace diurnal] [--hours 8] [--seed 1] [--policy predictive] [--drain 400]
+ *     [--volunteers 20] [--json]
  *
  * A policy that forecasts watches for three days before it is listened to: `--hours 120 --policy reactive --policy predictive`.
  */
@@ -10,10 +11,10 @@ import { policySchema } from "../../../protocol/scaling.ts";
 import type { PolicyName } from "../../../server/autoscaler/model.ts";
 import { defaultSettings } from "../../../server/autoscaler/settings.ts";
 import { clairvoyantDollars } from "./clairvoyant.ts";
-import { type Machines, runRule, type Score } from "./fleet.ts";
-import { runOurs } from "./ours.ts";
+import { type Machines, overtimeS, runRule, type Score } from "./fleet.ts";
+import { type OurScore, runOurs } from "./ours.ts";
 import { rules } from "./rules.ts";
-import { type Arrival, hourS, traces } from "./traces.ts";
+import { type Arrival, hourS, stays, traces } from "./traces.ts";
 
 export const machines: Machines = { cores: 2, bootS: 90, dollarsPerHour: 0.0416, max: 100 };
 /** The default, and what one may set it to: the time that work may take, in seconds, and the instances that are always there. */
@@ -21,7 +22,7 @@ const swept: readonly [drainS: number, minNodes: number][] = [
   [defaultSettings.drainMs / 1_000, 0],
   [300, 40],
   [300, 20],
-  ...([300, 600, 1_200, 2_400, 4_800, 9_600] as const).map((drainS) => [drainS, 0] as [number, number]),
+  ...([300, 600, 1_200, 2_400, 3_600, 4_800, 7_200, 9_600] as const).map((drainS) => [drainS, 0] as [number, number]),
 ];
 
 /** Nothing more comes, and what is queued is done. */
@@ -30,35 +31,44 @@ const afterS = hourS;
 export interface Compared {
   trace: string;
   coreSeconds: number;
-  /** The work's own price: nobody can do it for less. */
+  /** The work's own price: nobody can do it for less, without volunteers. */
   leastDollars: number;
-  ours: OurScore[];
+  ours: ComparedScore[];
   others: Score[];
 }
 
 /** With what the cheapest plan of who knows all beforehand costs, whose p99 is no longer than ours. */
-export type OurScore = Score & { clairvoyantDollars: number };
+export type ComparedScore = OurScore & { clairvoyantDollars: number };
+
+export interface Choices {
+  sweep?: readonly [drainS: number, minNodes: number][];
+  policies?: readonly PolicyName[];
+  /** Volunteers online, on average. */
+  volunteers?: number;
+}
 
 export async function compare(
   trace: string,
   seed: number,
   lengthS: number,
-  sweep: readonly [drainS: number, minNodes: number][] = swept,
-  policies: readonly PolicyName[] = ["reactive"],
+  { sweep = swept, policies = ["reactive"], volunteers = 0 }: Choices = {},
 ): Promise<Compared> {
   const make = traces[trace];
   if (!make) throw new RangeError(`There is no trace ${trace}. Traces: ${Object.keys(traces).join(", ")}.`);
   const arrivals: Arrival[] = make(seed, lengthS);
   const coreSeconds = arrivals.reduce((sum, arrival) => sum + arrival.coreSeconds, 0);
-  const ours: OurScore[] = [];
   const endS = lengthS + afterS;
+  const online = volunteers > 0 ? stays(seed, endS + overtimeS, volunteers) : [];
+  // Strangers' grains are computed twice.
+  const scene = { arrivals, volunteers: online, replication: volunteers > 0 ? 2 : 1, lengthS: endS };
+  const ours: ComparedScore[] = [];
   const settings = policies.flatMap((policy) => sweep.map(([drainS, minNodes]) => ({ policy, drainS, minNodes })));
   for (const setting of settings) {
-    const score = await runOurs(setting, arrivals, endS, machines);
-    const best = await clairvoyantDollars(arrivals, score.endS, machines, score.waitP99S);
+    const score = await runOurs(setting, scene, machines);
+    const best = await clairvoyantDollars({ ...scene, lengthS: score.endS }, machines, score.waitP99S);
     ours.push({ ...score, clairvoyantDollars: best });
   }
-  const others = rules(machines.max).map((rule) => runRule(rule, arrivals, endS, machines));
+  const others = rules(machines.max).map((rule) => runRule(rule, scene, machines));
   const leastDollars = (coreSeconds / machines.cores / 3_600) * machines.dollarsPerHour;
   return { trace, coreSeconds, leastDollars, ours, others };
 }
@@ -84,7 +94,7 @@ export function verdicts({ ours, others }: Compared): string[] {
   });
 }
 
-const line = (score: Score & Partial<OurScore>, leastDollars: number): string => {
+const line = (score: Score & Partial<ComparedScore>, leastDollars: number): string => {
   const { name, dollars, waitP50S, waitP99S, launches, most, under, over, underTime, overTime } = score;
   const { clairvoyantDollars: best } = score;
   return [
@@ -98,6 +108,7 @@ const line = (score: Score & Partial<OurScore>, leastDollars: number): string =>
     `${under.toFixed(0)}/${over.toFixed(0)}`.padStart(9),
     `${underTime.toFixed(0)}/${overTime.toFixed(0)}`.padStart(8),
     best === undefined ? "" : `${(dollars / best).toFixed(2)}x`.padStart(8),
+    score.volunteered ? `${(100 * score.volunteered).toFixed(0)} % by volunteers` : "",
   ].join(" ");
 };
 
@@ -109,6 +120,7 @@ export async function main(args: string[]): Promise<void> {
       hours: { type: "string", default: "8" },
       seed: { type: "string", default: "1" },
       policy: { type: "string", multiple: true, default: ["reactive"] },
+      volunteers: { type: "string", default: "0" },
       drain: { type: "string", multiple: true },
       json: { type: "boolean", default: false },
     },
@@ -118,8 +130,9 @@ export async function main(args: string[]): Promise<void> {
   const all: Compared[] = [];
   for (const name of names) {
     const lengthS = Number(values.hours) * hourS;
+    const volunteers = Number(values.volunteers);
     const policies = values.policy.map((policy) => policySchema.parse(policy));
-    const compared = await compare(name, Number(values.seed), lengthS, sweep, policies);
+    const compared = await compare(name, Number(values.seed), lengthS, { sweep, policies, volunteers });
     all.push(compared);
     if (values.json) continue;
     const { coreSeconds, leastDollars, ours, others } = compared;

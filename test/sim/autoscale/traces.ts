@@ -45,3 +45,43 @@ export const traces: Readonly<Record<string, Trace>> = {
   // A batch of work each time that instances have just been given back.
   adversarial: (seed, lengthS) => jobs(seed, lengthS, (at) => (at % 1_200 < 60 ? 150 : 0)),
 };
+
+/** A volunteer who is online for a while. */
+export interface Stay {
+  fromS: number;
+  toS: number;
+  cores: number;
+}
+
+/** Half of the volunteers stay for ten minutes, half for two hours, on average: most of those who come soon leave. */
+const [shortS, longS] = [600, 7_200];
+
+/** Volunteers of two cores, `mean` at a time on average: most in the evening, fewest in the morning. */
+export function stays(seed: number, lengthS: number, mean: number): Stay[] {
+  const random = seeded(seed + 2);
+  const drawn = (meanS: number): number => Math.ceil(-Math.log(1 - random()) * meanS);
+  const perSecond = mean / ((shortS + longS) / 2);
+  const found: Stay[] = [];
+  // Before the start as well, so that as many are there as there would be.
+  for (let atS = -4 * longS; atS < lengthS; atS++) {
+    if (random() >= perSecond * (1 - 0.6 * Math.cos((2 * Math.PI * (atS - 8 * hourS)) / dayS))) continue;
+    const toS = atS + drawn(random() < 0.5 ? shortS : longS);
+    if (toS > 0) found.push({ fromS: Math.max(0, atS), toS, cores: 2 });
+  }
+  return found.sort((a, b) => a.fromS - b.fromS);
+}
+
+/** Cores of the volunteers who are online in each second. */
+export function coresOnline(all: readonly Stay[], lengthS: number): Uint16Array {
+  const change = new Int32Array(lengthS + 1);
+  for (const { fromS, toS, cores } of all) {
+    if (fromS >= lengthS) continue;
+    change[fromS] = (change[fromS] as number) + cores;
+    const end = Math.min(lengthS, toS);
+    change[end] = (change[end] as number) - cores;
+  }
+  const online = new Uint16Array(lengthS);
+  let cores = 0;
+  for (let atS = 0; atS < lengthS; atS++) online[atS] = cores += change[atS] as number;
+  return online;
+}
