@@ -10,6 +10,7 @@ const credentials = { accessKeyId: "test", secretAccessKey: "test" };
 const options = (endpoint: string) => ({
   ...awsOptions({ AWS_REGION: "us-east-1", QUEZTL_EC2_TYPES: "t3.medium,c5.2xlarge" }),
   endpoint,
+  pricingEndpoint: endpoint,
   credentials,
 });
 
@@ -52,7 +53,7 @@ describe("EC2", () => {
       (error: CloudError) => error,
     );
 
-  it("offers spot machines at each zone's price, and on-demand ones at the list's, with their sizes", async () => {
+  it("offers spot machines at each zone's price, and on-demand ones at their own, with their sizes", async () => {
     const offerings = await provider.offerings();
     expect(offerings.map(({ id }) => id).sort()).toEqual([
       "on_demand:c5.2xlarge:us-east-1",
@@ -67,7 +68,20 @@ describe("EC2", () => {
     expect(cloud.calls).toHaveLength(calls);
   });
 
-  it("offers on demand only where the list knows the price", async () => {
+  it("offers on demand at the region's own price, as AWS's price list has it", async () => {
+    const tokyo = new AwsProvider({ ...options(cloud.url), regions: ["ap-northeast-1"] });
+    const onDemand = (await tokyo.offerings()).filter(({ market }) => market === "on_demand");
+    expect(onDemand.map(({ type, price }) => [type, price])).toEqual([
+      ["t3.medium", { dollarsPerHour: 0.0544, source: "AWS Price List API", asOfMs: Date.UTC(2026, 10, 1) }],
+    ]);
+    await tokyo.close();
+  });
+
+  it("falls back to the listed prices where the price list is not to be had, in Virginia alone, and says so", async () => {
+    cloud.faults.push({ action: "GetProducts", code: "AccessDeniedException", status: 400, times: 1_000 });
+    const found = (await provider.offerings()).filter(({ market }) => market === "on_demand");
+    expect(found.map(({ type }) => type).sort()).toEqual(["c5.2xlarge", "t3.medium"]);
+    expect(found[0]?.price.source).toMatch(/public copies/);
     const tokyo = new AwsProvider({ ...options(cloud.url), regions: ["ap-northeast-1"] });
     expect(new Set((await tokyo.offerings()).map(({ market }) => market))).toEqual(new Set(["spot"]));
     await tokyo.close();

@@ -3,6 +3,7 @@
  * Amazon's own library (environment, profile, role), and are never given to an instance.
  */
 import { DescribeInstancesCommand, EC2Client, type Instance, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
+import { PricingClient } from "@aws-sdk/client-pricing";
 import { listedPrices } from "../../prices.ts";
 import {
   CloudError,
@@ -17,6 +18,7 @@ import {
 import { cloudError } from "./errors.ts";
 import { type FleetOptions, launchFleet, listedOffering } from "./fleet.ts";
 import { Machines } from "./machines.ts";
+import { OnDemandPrices, pricingRegion } from "./prices.ts";
 
 export interface AwsOptions extends FleetOptions {
   /** The first is used where an order does not say. */
@@ -24,6 +26,7 @@ export interface AwsOptions extends FleetOptions {
   types: readonly string[];
   /** Of a counterpart other than Amazon's. */
   endpoint?: string | undefined;
+  pricingEndpoint?: string | undefined;
   credentials?: { accessKeyId: string; secretAccessKey: string };
   now(): number;
 }
@@ -35,7 +38,7 @@ const attemptsMax = 3;
 const pagesMax = 100;
 const idsOfCallMax = 500;
 
-/** From the environment: AWS_REGION, QUEZTL_EC2_REGIONS, QUEZTL_EC2_TYPES, QUEZTL_EC2_IMAGE, QUEZTL_EC2_SUBNET, QUEZTL_EC2_SECURITY_GROUP, AWS_ENDPOINT_URL_EC2. */
+/** From the environment: AWS_REGION, QUEZTL_EC2_REGIONS, QUEZTL_EC2_TYPES, QUEZTL_EC2_IMAGE, QUEZTL_EC2_SUBNET, QUEZTL_EC2_SECURITY_GROUP, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_EC2, AWS_ENDPOINT_URL_PRICING. */
 export function awsOptions(env: Readonly<Record<string, string | undefined>>): AwsOptions {
   const list = (text: string | undefined): string[] =>
     (text ?? "")
@@ -52,6 +55,7 @@ export function awsOptions(env: Readonly<Record<string, string | undefined>>): A
     subnet: env.QUEZTL_EC2_SUBNET || null,
     securityGroup: env.QUEZTL_EC2_SECURITY_GROUP || null,
     endpoint: env.AWS_ENDPOINT_URL_EC2 || env.AWS_ENDPOINT_URL || undefined,
+    pricingEndpoint: env.AWS_ENDPOINT_URL_PRICING || env.AWS_ENDPOINT_URL || undefined,
     now: Date.now,
   };
 }
@@ -66,20 +70,24 @@ export class AwsProvider implements CloudProvider {
   readonly name = "aws";
   readonly priced = true;
   readonly #regions: Region[];
+  readonly #pricing: PricingClient;
   /** Region of instances that were seen. */
   readonly #places = new Map<string, string>();
 
   constructor(private readonly options: AwsOptions) {
-    const { regions, types, endpoint, credentials, now } = options;
+    const { regions, types, now } = options;
+    const configured = (region: string, endpoint: string | undefined) => ({
+      region,
+      maxAttempts: attemptsMax,
+      requestHandler: { requestTimeout: callMsMax / 4, connectionTimeout: 5_000 },
+      ...(endpoint === undefined ? {} : { endpoint }),
+      ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
+    });
+    this.#pricing = new PricingClient(configured(pricingRegion, options.pricingEndpoint));
     this.#regions = regions.map((name) => {
-      const client = new EC2Client({
-        region: name,
-        maxAttempts: attemptsMax,
-        requestHandler: { requestTimeout: callMsMax / 4, connectionTimeout: 5_000 },
-        ...(endpoint === undefined ? {} : { endpoint }),
-        ...(credentials === undefined ? {} : { credentials }),
-      });
-      return { name, client, machines: new Machines(client, name, types, now) };
+      const client = new EC2Client(configured(name, options.endpoint));
+      const prices = new OnDemandPrices(this.#pricing, name, now);
+      return { name, client, machines: new Machines(client, name, types, prices, now) };
     });
   }
 
@@ -126,6 +134,7 @@ export class AwsProvider implements CloudProvider {
 
   async close(): Promise<void> {
     for (const { client } of this.#regions) client.destroy();
+    this.#pricing.destroy();
   }
 
   async #listIn({ name, client }: Region, cluster: string): Promise<CloudInstance[]> {

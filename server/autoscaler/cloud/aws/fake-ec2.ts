@@ -1,8 +1,8 @@
 /**
- * EC2 as far as the adapter uses it, for tests: the Query protocol over HTTP with the shapes of its API reference,
- * idempotency by client token, instances that start and end after a while, and faults on demand.
+ * EC2, and AWS's price list, as far as the adapter uses it, for tests: the Query protocol over HTTP with the shapes of its API reference,
+ * idempotency by client token, instances that start and end after a while, and faults on demand. Prices are asked for in JSON 1.1.
  */
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 interface Machine {
@@ -38,6 +38,12 @@ export class FakeEc2 {
   readonly faults: Fault[] = [];
   /** Types of which nothing is left. */
   readonly soldOut = new Set<string>();
+  /** On-demand dollars an hour, by region and type. */
+  readonly onDemand = new Map([
+    ["us-east-1 t3.medium", "0.0416000000"],
+    ["us-east-1 c5.2xlarge", "0.3400000000"],
+    ["ap-northeast-1 t3.medium", "0.0544000000"],
+  ]);
   readonly #fleets = new Map<string, string>();
   #server: Server | null = null;
   #made = 0;
@@ -48,6 +54,11 @@ export class FakeEc2 {
       let body = "";
       request.on("data", (data: Buffer) => (body += data.toString()));
       request.on("end", () => {
+        const target = request.headers["x-amz-target"];
+        if (target !== undefined) {
+          this.#price(String(target), body, response);
+          return;
+        }
         const given = new URLSearchParams(body);
         const action = given.get("Action") ?? "";
         this.calls.push(action);
@@ -73,6 +84,31 @@ export class FakeEc2 {
   async stop(): Promise<void> {
     this.#server?.closeAllConnections();
     await new Promise((resolve) => this.#server?.close(resolve));
+  }
+
+  #price(target: string, body: string, response: ServerResponse): void {
+    const action = target.replace("AWSPriceListService.", "");
+    this.calls.push(action);
+    const fault = this.faults.find((each) => each.action === action && each.times-- > 0);
+    const json = { "content-type": "application/x-amz-json-1.1" };
+    if (fault && "code" in fault) {
+      response.writeHead(fault.status, json).end(JSON.stringify({ __type: fault.code, message: "as the test asks" }));
+      return;
+    }
+    const { Filters } = JSON.parse(body) as { Filters: { Field: string; Value: string }[] };
+    const value = (field: string): string => Filters.find(({ Field }) => Field === field)?.Value ?? "";
+    const [instanceType, regionCode] = [value("instanceType"), value("regionCode")];
+    const dollars = this.onDemand.get(`${regionCode} ${instanceType}`);
+    const attributes = { instanceType, regionCode, operatingSystem: "Linux", tenancy: "Shared" };
+    const dimension = { unit: "Hrs", beginRange: "0", endRange: "Inf", pricePerUnit: { USD: dollars } };
+    const term = { effectiveDate: "2026-11-01T00:00:00Z", priceDimensions: { "ABC.JRTCKXETXF.6YS6EN2CT7": dimension } };
+    const product = {
+      ...{ serviceCode: "AmazonEC2", publicationDate: "2026-11-20T00:00:00Z" },
+      product: { productFamily: "Compute Instance", attributes, sku: "ABC" },
+      terms: { OnDemand: { "ABC.JRTCKXETXF": term } },
+    };
+    const PriceList = dollars === undefined ? [] : [JSON.stringify(product)];
+    response.writeHead(200, json).end(JSON.stringify({ FormatVersion: "aws_v1", PriceList }));
   }
 
   #answer(action: string, given: URLSearchParams): { status: number; xml: string } {

@@ -6,8 +6,8 @@ import {
   type InstanceTypeInfo,
   type SpotPrice,
 } from "@aws-sdk/client-ec2";
-import { listedPrices } from "../../prices.ts";
 import { type Market, type Offering, offeringId, type Price } from "../provider.ts";
+import type { OnDemandPrices } from "./prices.ts";
 
 const machineMs = 24 * 3_600_000;
 const priceMs = 5 * 60_000;
@@ -16,7 +16,6 @@ const bootMs = 90_000;
 /** EC2's Spot Instance Advisor publishes bands for a month: its middle one, 5 to 10% a month, until own experience says more. */
 const interruptionsPerHour = 0.075 / 730;
 const pagesMax = 20;
-const listedRegion = "us-east-1";
 
 interface Machine {
   type: string;
@@ -38,12 +37,22 @@ export class Machines {
     private readonly client: EC2Client,
     private readonly region: string,
     private readonly types: readonly string[],
+    private readonly prices: OnDemandPrices,
     private readonly now: () => number,
   ) {}
 
   async offerings(): Promise<Offering[]> {
     const machines = await this.#describe();
-    return [...(await this.#spotOfferings(machines)), ...machines.flatMap((machine) => this.#onDemand(machine))];
+    const [spot, prices] = await Promise.all([
+      this.#spotOfferings(machines),
+      this.prices.of(machines.map(({ type }) => type)),
+    ]);
+    // Of an on-demand machine EC2 chooses the zone.
+    const onDemand = machines.flatMap((machine) => {
+      const price = prices.get(machine.type);
+      return price ? [this.#offering(machine, "on_demand", null, price)] : [];
+    });
+    return [...spot, ...onDemand];
   }
 
   async #describe(): Promise<Machine[]> {
@@ -103,16 +112,6 @@ export class Machines {
       if (!next) break;
     }
     return [...newest.values()];
-  }
-
-  /** EC2 chooses the zone. Prices are the table's, which has Virginia's: elsewhere a budget would be held against a wrong one. */
-  #onDemand(machine: Machine): Offering[] {
-    if (this.region !== listedRegion) return [];
-    const listed = listedPrices.find(({ type, market }) => type === machine.type && market === "on_demand");
-    if (!listed) return [];
-    const { dollarsPerHour, source, asOf } = listed;
-    const price = { dollarsPerHour, source: `${source} (${asOf})`, asOfMs: Date.UTC(2026, 0, 1) };
-    return [this.#offering(machine, "on_demand", null, price)];
   }
 
   #offering(machine: Machine, market: Market, zone: string | null, price: Price): Offering {
