@@ -24,7 +24,8 @@ export function reconcile(turn: Turn, needed: boolean): void {
   for (const row of turn.observation.instances) {
     if (turn.isTaken(row)) continue;
     const instance = row.cloudId === null ? undefined : listed.get(row.cloudId);
-    if (!instance || instance.state === "gone") onMissing(turn, row, listing.atMs);
+    if (instance?.state === "gone") onEnded(turn, row);
+    else if (!instance) onMissing(turn, row, listing.atMs);
   }
 }
 
@@ -95,6 +96,16 @@ function onMissing(turn: Turn, row: InstanceRow, listedAtMs: number): void {
     miss(turn, row);
     return;
   }
+  gone(turn, row, `${missesMax} listings in a row do not have it, and its worker is silent.`);
+}
+
+/** The provider says itself that it has ended: nothing is waited for, save a worker that is still heard. */
+function onEnded(turn: Turn, row: InstanceRow): void {
+  if (row.state === "GONE" || row.state === "FAILED" || isOpen(row) || turn.isOnline(row)) return;
+  gone(turn, row, "The provider ended it.");
+}
+
+function gone(turn: Turn, row: InstanceRow, message: string): void {
   if (row.state === "TERMINATING") {
     turn.act({ type: "gone", instance: row.id, reason: reason("ended", `Ended: ${row.reason.message}`) });
     return;
@@ -108,7 +119,6 @@ function onMissing(turn: Turn, row: InstanceRow, listedAtMs: number): void {
       turn.settings,
     );
   }
-  const message = `${missesMax} listings in a row do not have it, and its worker is silent.`;
   turn.act({ type: "gone", instance: row.id, reason: reason("vanished", message) });
 }
 

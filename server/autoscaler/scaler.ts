@@ -77,7 +77,11 @@ export class Scaler {
     });
     this.#upkeep = new Upkeep({
       ...options,
-      isBusy: () => [...this.book.instances.values()].some((row) => costs(row) && row.state !== "REGISTERED"),
+      // One whose worker is silent may have been taken back.
+      isBusy: () =>
+        [...this.book.instances.values()].some(
+          (row) => costs(row) && (row.state !== "REGISTERED" || !this.#isConnected(row.node)),
+        ),
       listed: (listing) => {
         this.#listing = listing;
         this.#poke();
@@ -160,6 +164,10 @@ export class Scaler {
     // Not waited for: a join that is not on record is known here, and else told anew by the instance itself.
     this.#commit().catch(() => this.#poke());
     return true;
+  }
+
+  #isConnected(node: string | null): boolean {
+    return node !== null && this.options.grid.state().nodes.get(node)?.connection != null;
   }
 
   // ---- the loop -------------------------------------------------------------------------------------

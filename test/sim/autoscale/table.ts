@@ -4,7 +4,8 @@
  *   npm run sim -- --scenario autoscale [--trace diurnal] [--hours 8] [--seed 1] [--policy predictive] [--drain 400]
  *     [--volunteers 20] [--json]
  *
- * A policy that forecasts watches for three days before it is listened to: `--hours 120 --policy reactive --policy predictive`.
+ * A policy that forecasts watches for three days before it is listened to: `--trace "false pattern" --hours 168 --drain 400
+ * --policy reactive --policy predictive`.
  */
 import { parseArgs } from "node:util";
 import { policySchema } from "../../../protocol/scaling.ts";
@@ -14,7 +15,7 @@ import { clairvoyantDollars } from "./clairvoyant.ts";
 import { type Machines, overtimeS, runRule, type Score } from "./fleet.ts";
 import { type OurScore, runOurs } from "./ours.ts";
 import { rules } from "./rules.ts";
-import { type Arrival, hourS, stays, traces } from "./traces.ts";
+import { type Arrival, hourS, longTraces, stays, traces } from "./traces.ts";
 
 export const machines: Machines = { cores: 2, bootS: 90, dollarsPerHour: 0.0416, max: 100 };
 /** The default, and what one may set it to: the time that work may take, in seconds, and the instances that are always there. */
@@ -37,8 +38,11 @@ export interface Compared {
   others: Score[];
 }
 
-/** With what the cheapest plan of who knows all beforehand costs, whose p99 is no longer than ours. */
-export type ComparedScore = OurScore & { clairvoyantDollars: number };
+/** With what the cheapest plan of who knows all beforehand costs, whose p99 is no longer than ours; null for long traces. */
+export type ComparedScore = OurScore & { clairvoyantDollars: number | null };
+
+/** Beyond this the programme takes very long to solve. */
+const plannedS = 26 * hourS;
 
 export interface Choices {
   sweep?: readonly [drainS: number, minNodes: number][];
@@ -53,8 +57,9 @@ export async function compare(
   lengthS: number,
   { sweep = swept, policies = ["reactive"], volunteers = 0 }: Choices = {},
 ): Promise<Compared> {
-  const make = traces[trace];
-  if (!make) throw new RangeError(`There is no trace ${trace}. Traces: ${Object.keys(traces).join(", ")}.`);
+  const all = { ...traces, ...longTraces };
+  const make = all[trace];
+  if (!make) throw new RangeError(`There is no trace ${trace}. Traces: ${Object.keys(all).join(", ")}.`);
   const arrivals: Arrival[] = make(seed, lengthS);
   const coreSeconds = arrivals.reduce((sum, arrival) => sum + arrival.coreSeconds, 0);
   const endS = lengthS + afterS;
@@ -65,7 +70,8 @@ export async function compare(
   const settings = policies.flatMap((policy) => sweep.map(([drainS, minNodes]) => ({ policy, drainS, minNodes })));
   for (const setting of settings) {
     const score = await runOurs(setting, scene, machines);
-    const best = await clairvoyantDollars({ ...scene, lengthS: score.endS }, machines, score.waitP99S);
+    const planned = { ...scene, lengthS: score.endS };
+    const best = score.endS > plannedS ? null : await clairvoyantDollars(planned, machines, score.waitP99S);
     ours.push({ ...score, clairvoyantDollars: best });
   }
   const others = rules(machines.max).map((rule) => runRule(rule, scene, machines));
@@ -107,7 +113,7 @@ const line = (score: Score & Partial<ComparedScore>, leastDollars: number): stri
     String(most).padStart(5),
     `${under.toFixed(0)}/${over.toFixed(0)}`.padStart(9),
     `${underTime.toFixed(0)}/${overTime.toFixed(0)}`.padStart(8),
-    best === undefined ? "" : `${(dollars / best).toFixed(2)}x`.padStart(8),
+    best == null ? "" : `${(dollars / best).toFixed(2)}x`.padStart(8),
     score.volunteered ? `${(100 * score.volunteered).toFixed(0)} % by volunteers` : "",
   ].join(" ");
 };

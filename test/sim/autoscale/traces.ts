@@ -46,6 +46,17 @@ export const traces: Readonly<Record<string, Trace>> = {
   adversarial: (seed, lengthS) => jobs(seed, lengthS, (at) => (at % 1_200 < 60 ? 150 : 0)),
 };
 
+/** Traces of days, for the policy that forecasts. */
+export const longTraces: Readonly<Record<string, Trace>> = {
+  // An hour of much work at noon for four days, and then each day at another time: who forecasts by the past is wrong.
+  "false pattern": (seed, lengthS) => {
+    const random = seeded(seed + 3);
+    const days = Math.ceil(lengthS / dayS);
+    const peaks = Array.from({ length: days }, (_, day) => (day < 4 ? 12 : Math.floor(random() * 24)));
+    return jobs(seed, lengthS, (at) => (Math.floor((at % dayS) / hourS) === peaks[Math.floor(at / dayS)] ? 60 : 3));
+  },
+};
+
 /** A volunteer who is online for a while. */
 export interface Stay {
   fromS: number;

@@ -44,6 +44,8 @@ export class FakeEc2 {
     ["us-east-1 c5.2xlarge", "0.3400000000"],
     ["ap-northeast-1 t3.medium", "0.0544000000"],
   ]);
+  /** What its machines run on, where they do. */
+  hardware: { begin(id: string, userData: string): void; end(id: string): void } | null = null;
   readonly #fleets = new Map<string, string>();
   #server: Server | null = null;
   #made = 0;
@@ -171,7 +173,10 @@ export class FakeEc2 {
         const ids = listOf(given, "InstanceId");
         const gone = ids.find((id) => !this.machines.has(id));
         if (gone) return refuse("InvalidInstanceID.NotFound", `The instance ID '${gone}' does not exist`);
-        for (const id of ids) (this.machines.get(id) as Machine).state = "terminated";
+        for (const id of ids) {
+          (this.machines.get(id) as Machine).state = "terminated";
+          this.hardware?.end(id);
+        }
         return ok(
           `<instancesSet>${ids.map((id) => `<item><instanceId>${id}</instanceId><currentState><code>32</code><name>shutting-down</name></currentState></item>`).join("")}</instancesSet>`,
         );
@@ -221,10 +226,12 @@ export class FakeEc2 {
     return ok(answer);
   }
 
-  #make(type: string, zone: string, isSpot: boolean, { tags }: Template): Machine {
+  #make(type: string, zone: string, isSpot: boolean, { data, tags }: Template): Machine {
     const id = `i-${(++this.#made).toString(16).padStart(17, "0")}`;
     const machine = { id, type, zone, isSpot, state: "running", launchedAt: new Date().toISOString(), tags };
     this.machines.set(id, machine);
+    const userData = Buffer.from(data.get("LaunchTemplateData.UserData") ?? "", "base64").toString();
+    this.hardware?.begin(id, userData);
     return machine;
   }
 }
