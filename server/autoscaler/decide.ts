@@ -22,7 +22,7 @@ export type { DecideInput } from "./turn.ts";
 export function decide(memory: ScalerMemory, observation: Observation, input: DecideInput): Decision {
   const turn = new Turn(observation, memory, input);
   const unsettled = watchClock(memory, observation.nowMs);
-  const have = observation.instances.filter(counts).length;
+  const have = turn.living.filter(counts).length;
   const blind = whyBlind(turn);
   if (blind !== null || unsettled) {
     if (blind !== null) turn.hold("stale", blind);
@@ -38,7 +38,7 @@ export function decide(memory: ScalerMemory, observation: Observation, input: De
   reconcile(turn, first.desired > have);
   expire(turn);
   const wanted = plan(turn);
-  const money = budget(input.target, observation.instances, observation.dollarsToday, observation.nowMs);
+  const money = budget(input.target, turn.living, observation.dollarsToday, observation.nowMs);
   scaleDown(turn, wanted, money);
   scaleUp(turn, wanted, money);
   replay(turn, neededOrders(turn, wanted));

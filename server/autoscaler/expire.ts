@@ -5,7 +5,7 @@ import type { InstanceRow } from "./model.ts";
 import { reason, type Turn } from "./turn.ts";
 
 export function expire(turn: Turn): void {
-  for (const row of turn.observation.instances) {
+  for (const row of turn.living) {
     if (turn.isTaken(row)) continue;
     switch (row.state) {
       case "LAUNCHED":
@@ -65,10 +65,10 @@ function terminate(turn: Turn, row: InstanceRow, code: string, message: string):
 
 /** Orders whose outcome is not known: asked about with the same token while somebody needs them. */
 export function replay(turn: Turn, needed: ReadonlySet<string>): void {
-  const { orders, instances } = turn.observation;
+  const { orders } = turn.observation;
   if (turn.memory.throttledUntilMs > turn.nowMs) return;
   const openOf = new Map<string, InstanceRow[]>();
-  for (const row of instances) {
+  for (const row of turn.living) {
     if (isOpen(row) && !turn.isTaken(row)) openOf.set(row.order, [...(openOf.get(row.order) ?? []), row]);
   }
   for (const order of openOf.size > 0 ? orders : []) {

@@ -1,7 +1,6 @@
 /** How many instances, of what: existing ones are filled first, what is left over is bought. */
 import { budget } from "./budget.ts";
 import type { Offering } from "./cloud/provider.ts";
-import { costs } from "./ledger.ts";
 import { bootMs } from "./memory.ts";
 import type { InstanceRow, Needs, Observation } from "./model.ts";
 import { fits, need, offered, type Shortfall } from "./needs.ts";
@@ -38,7 +37,7 @@ export function plan(turn: Turn): Plan {
   const lead = bootMs(memory, typicalBoot(observation));
   const needed = need(observation, settings, lead);
   const { targetCpu, scaleUpThreshold } = input.target;
-  const paces = new Paces(observation);
+  const paces = new Paces(turn);
   const dollarsRoom = dollarsRoomOf(turn);
   const shortfallRate = needed.shortfalls.reduce((sum, { backlog }) => sum + backlog.rate(), 0);
   const capacity = have.reduce((sum, row) => sum + paces.of(row), 0);
@@ -109,8 +108,8 @@ export function plan(turn: Turn): Plan {
   };
 }
 
-const dollarsRoomOf = ({ input, observation, nowMs }: Turn): number =>
-  budget(input.target, observation.instances, observation.dollarsToday, nowMs).room;
+const dollarsRoomOf = ({ input, living, observation, nowMs }: Turn): number =>
+  budget(input.target, living, observation.dollarsToday, nowMs).room;
 
 const unmet = {
   unfit: { code: "unfit", message: "No machine on offer can do this work" },
@@ -195,13 +194,13 @@ class Paces {
   readonly #byType = new Map<string, number>();
   readonly perCore: number;
 
-  constructor(private readonly observation: Observation) {
+  constructor(private readonly turn: Turn) {
     const seen = new Map<string, { rate: number; count: number; cores: number }>();
     let rate = 0;
     let cores = 0;
-    for (const row of observation.instances) {
-      const measured = row.node === null ? null : (observation.nodes.get(row.node)?.rate ?? null);
-      if (measured === null || !(measured > 0)) continue;
+    for (const row of turn.living) {
+      const measured = this.#measured(row);
+      if (measured === null) continue;
       const { type } = row.offering;
       const known = seen.get(type) ?? { rate: 0, count: 0, cores: 0 };
       seen.set(type, { rate: known.rate + measured, count: known.count + 1, cores: row.offering.cores });
@@ -219,8 +218,7 @@ class Paces {
   }
 
   #measured(row: InstanceRow): number | null {
-    if (row.node === null || !costs(row)) return null;
-    const rate = this.observation.nodes.get(row.node)?.rate ?? 0;
+    const rate = this.turn.nodeOf(row)?.rate ?? 0;
     return rate > 0 ? rate : null;
   }
 }

@@ -1,6 +1,6 @@
 /** What the steps of one decision share. */
 import type { Reason } from "../../protocol/rest.ts";
-import { counts } from "./ledger.ts";
+import { costs, counts } from "./ledger.ts";
 import type { ScalerMemory } from "./memory.ts";
 import type { Action, InstanceNode, InstanceRow, Observation, PolicyName, Target } from "./model.ts";
 import type { Settings } from "./settings.ts";
@@ -24,15 +24,15 @@ export class Turn {
   /** Of those, the ones that are no capacity any more. */
   readonly #leaving = new Set<string>();
 
-  /** Few of many: the ledger remembers what ended. */
-  readonly #counted: readonly InstanceRow[];
+  /** Rows that may cost money: few of many, since the ledger remembers what ended. */
+  readonly living: readonly InstanceRow[];
 
   constructor(
     readonly observation: Observation,
     readonly memory: ScalerMemory,
     readonly input: DecideInput,
   ) {
-    this.#counted = observation.instances.filter(counts);
+    this.living = observation.instances.filter(costs);
   }
 
   get nowMs(): number {
@@ -75,8 +75,8 @@ export class Turn {
 
   /** Capacity, now or soon: not on its way out, and not out of reach. */
   capacity(): InstanceRow[] {
-    return this.#counted.filter(
-      (row) => !this.#leaving.has(row.id) && (row.state !== "REGISTERED" || this.isOnline(row)),
+    return this.living.filter(
+      (row) => counts(row) && !this.#leaving.has(row.id) && (row.state !== "REGISTERED" || this.isOnline(row)),
     );
   }
 }

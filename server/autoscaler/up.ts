@@ -1,7 +1,7 @@
 /** Buying: drains undone first, then orders, within rates, breakers and budgets. */
 import { affordable, type Budget } from "./budget.ts";
 import { orderInstancesMax } from "./cloud/provider.ts";
-import { costs, dearest, isOpen } from "./ledger.ts";
+import { dearest, isOpen } from "./ledger.ts";
 import { isUnhealthy } from "./memory.ts";
 import type { InstanceRow } from "./model.ts";
 import { limits, type Plan, type Purchase } from "./size.ts";
@@ -62,7 +62,7 @@ function buy(
 
 function undrain(turn: Turn, plan: Plan, wanted: number): number {
   let undone = 0;
-  for (const row of turn.observation.instances) {
+  for (const row of turn.living) {
     if (undone >= wanted) break;
     if (row.state !== "DRAINING" || turn.isTaken(row) || !turn.isOnline(row) || !undoable.has(row.reason.code))
       continue;
@@ -87,7 +87,7 @@ function rateLimit(turn: Turn, have: readonly InstanceRow[]): number {
 
 /** Everything that may still cost money counts against the maximum, what is being ended included. */
 function countLimit(turn: Turn, wanted: number): number {
-  const living = turn.observation.instances.filter(costs).length;
+  const living = turn.living.length;
   const allowed = limits(turn)[1] - living;
   if (allowed < wanted) turn.hold("max_nodes", `${living} instances are there or on their way out.`);
   return Math.max(0, allowed);
@@ -109,7 +109,7 @@ function breaker(turn: Turn): number {
   }
   if (memory.failuresInRow >= settings.failuresMax || isUnhealthy(memory)) {
     // One at a time, until one comes.
-    const trying = turn.observation.instances.some((row) => isOpen(row) || row.state === "LAUNCHED");
+    const trying = turn.living.some((row) => isOpen(row) || row.state === "LAUNCHED");
     if (trying) turn.hold("probing", "Launches have failed lately; one is tried at a time.");
     return trying ? 0 : 1;
   }
