@@ -1,8 +1,9 @@
 /**
- * `npm run bench:scaling [-- --nodes=20 --rounds=5]`: how fast instances on this machine come and go, and what they take
+ * `npm run bench:scaling [-- --nodes=20 --rounds=5 --boots=3]`: how fast instances on this machine come and go, and what they take
  * of its memory. Every figure is of real processes: the coordinator and its workers.
  */
 import { availableParallelism, cpus, loadavg } from "node:os";
+import { bootParts } from "./boot.ts";
 import { ScalingProgram, sleep } from "./program.ts";
 
 const option = (name: string, otherwise: number): number => {
@@ -19,9 +20,11 @@ const median = (values: readonly number[]): number => {
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 
+const local = (nodes: number): string[] => ["--scale-provider=local", `--max-nodes=${nodes}`];
+
 /** One instance at a time: from the decision to its hello, and to its first accepted slice. */
 async function firstSlices(rounds: number): Promise<void> {
-  const program = new ScalingProgram(1);
+  const program = new ScalingProgram(local(1));
   const hello: number[] = [];
   const slice: number[] = [];
   try {
@@ -54,7 +57,7 @@ const line = (values: readonly number[]): string =>
 
 /** From one to many and back. */
 async function upAndDown(count: number): Promise<void> {
-  const program = new ScalingProgram(count);
+  const program = new ScalingProgram(local(count));
   const registered = async (): Promise<number> => (await program.status()).states.REGISTERED ?? 0;
   try {
     await program.until("the coordinator decides", async () => (await program.status()).desired !== null);
@@ -91,3 +94,13 @@ console.log(
 );
 await firstSlices(option("rounds", 5));
 await upAndDown(option("nodes", 20));
+const boots = await bootParts(option("boots", 3));
+const parts = {
+  order: "EC2 stand-in: decision to EC2's answer:         ",
+  download: "  start-up script until the worker is there:    ",
+  join: "  the worker's start to its hello:              ",
+  slice: "  hello to first accepted slice:                ",
+} as const;
+for (const [part, text] of Object.entries(parts)) {
+  console.log(`${text} ${line(boots.map((boot) => boot[part as keyof typeof parts]))}`);
+}

@@ -17,12 +17,16 @@ export class ScalingProgram {
   readonly #child: ChildProcess;
   readonly #url: Promise<string>;
 
-  constructor(maxNodes: number) {
+  constructor(scaling: readonly string[], env: Record<string, string> = {}) {
     const args = [
       ...["--import", "tsx", "server/main.ts", "--json", "--host", "127.0.0.1", "--port", "0", "--no-worker"],
-      ...["--data", this.#folder, "--scale-provider=local", `--max-nodes=${maxNodes}`, "--scale-cooldown=1"],
+      ...["--data", this.#folder, "--scale-cooldown=1", ...scaling],
     ];
-    this.#child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "ignore", "pipe"] });
+    this.#child = spawn(process.execPath, args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     const lines = createInterface({ input: this.#child.stderr! });
     this.#url = new Promise((resolve, reject) => {
       lines.on("line", (line) => {
@@ -52,7 +56,9 @@ export class ScalingProgram {
   }
 
   submit(iterations: number): Promise<{ task_id: string }> {
-    return this.#ask("/api/v1.2/workload/submit", { workload_type: "monte_carlo", payload: { iterations } });
+    return this.#ask("/api/v1.2/workload/submit", {
+      ...{ workload_type: "monte_carlo", payload: { iterations }, supply: "paid" },
+    });
   }
 
   cancel(id: string): Promise<unknown> {
@@ -85,10 +91,16 @@ export class ScalingProgram {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
+  #operatorToken(): string {
+    const secrets = JSON.parse(readFileSync(join(this.#folder, "secrets.json"), "utf8")) as { operatorToken: string };
+    return secrets.operatorToken;
+  }
+
   async #ask<T>(path: string, body?: unknown, method = body === undefined ? "GET" : "POST"): Promise<T> {
     const answer = await fetch(`${await this.#url}${path}`, {
       method,
-      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+      headers: { "content-type": "application/json", authorization: `Bearer ${this.#operatorToken()}` },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
     return (await answer.json()) as T;
