@@ -43,7 +43,8 @@ const adapters: Partial<Record<string, Open>> = {
   gcp: async ({ cloud }) => {
     const { clientsOf } = await import("./gcp/library.ts");
     const { GcpProvider, gcpOptions } = await import("./gcp/gcp.ts");
-    const options = gcpOptions(cloud);
+    const { catalogPrices } = await import("./gcp/prices.ts");
+    const options = gcpOptions(cloud, () => catalogPrices(googleGet(cloud), "https://cloudbilling.googleapis.com"));
     const library = await heavy("@google-cloud/compute", "6.15.0");
     return new GcpProvider(clientsOf(library as GcpLibrary), options);
   },
@@ -65,6 +66,20 @@ const adapters: Partial<Record<string, Open>> = {
     return new AwsProvider(awsOptions(cloud));
   },
 };
+
+/** Asks Google for a page of JSON, with the credentials that its own library finds; the project pays for the asking. */
+function googleGet({ GCP_PROJECT: project }: OpenOptions["cloud"]): (url: string) => Promise<unknown> {
+  type Auth = { request(of: object): Promise<{ data: unknown }> };
+  type Library = { GoogleAuth: new (options: object) => Auth };
+  let auth: Promise<Auth> | null = null;
+  return async (url) => {
+    auth ??= heavy("google-auth-library", "10.5.0").then((library) => {
+      return new (library as Library).GoogleAuth({ scopes: ["https://www.googleapis.com/auth/cloud-platform"] });
+    });
+    const headers = project ? { "x-goog-user-project": project } : {};
+    return (await (await auth).request({ url, headers, timeout: 15_000 })).data;
+  };
+}
 
 /** Throws Error with the remedy where a cloud's library is not installed. */
 async function installed<Module>(name: string, load: () => Promise<Module>): Promise<Module> {

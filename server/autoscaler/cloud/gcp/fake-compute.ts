@@ -15,6 +15,47 @@ interface Operation {
   targetLink: string;
 }
 
+/** Two pages of the price list, as its reference has them. */
+function skus(page: string): { status: number; body: unknown } {
+  const sku = (description: string, usageType: string, usageUnit: string, nanos: number, regions: string[]) => ({
+    name: "services/6F81-5844-456A/skus/0000",
+    description,
+    category: { serviceDisplayName: "Compute Engine", resourceFamily: "Compute", resourceGroup: "CPU", usageType },
+    serviceRegions: regions,
+    pricingInfo: [
+      {
+        effectiveTime: "2026-11-20T00:00:00Z",
+        pricingExpression: {
+          usageUnit,
+          tieredRates: [{ startUsageAmount: 0, unitPrice: { currencyCode: "USD", units: "0", nanos } }],
+        },
+      },
+    ],
+  });
+  const america = ["us-central1", "us-east1"];
+  const pages: Readonly<Record<string, unknown>> = {
+    "": {
+      skus: [
+        sku("E2 Instance Core running in Americas", "OnDemand", "h", 21_811_590, america),
+        sku("E2 Instance Ram running in Americas", "OnDemand", "GiBy.h", 2_923_530, america),
+        sku("E2 Custom Instance Core running in Americas", "OnDemand", "h", 99_000_000, america),
+        sku("Commitment v1: E2 Cpu in Americas for 1 Year", "Commit1Yr", "h", 13_740_000, america),
+      ],
+      nextPageToken: "more",
+    },
+    more: {
+      skus: [
+        sku("Spot Preemptible E2 Instance Core running in Americas", "Preemptible", "h", 6_543_000, america),
+        sku("Spot Preemptible E2 Instance Ram running in Americas", "Preemptible", "GiBy.h", 877_000, america),
+        sku("N2D AMD Instance Core running in Belgium", "OnDemand", "h", 30_237_000, ["europe-west1"]),
+        sku("N2D AMD Instance Ram running in Belgium", "OnDemand", "GiBy.h", 4_052_000, ["europe-west1"]),
+      ],
+      nextPageToken: "",
+    },
+  };
+  return { status: 200, body: pages[page] ?? {} };
+}
+
 const cpus: Readonly<Record<string, number>> = { "e2-standard-2": 2, "e2-standard-4": 4 };
 
 export class FakeCompute {
@@ -52,6 +93,7 @@ export class FakeCompute {
       /^\/compute\/v1\/projects\/p\/zones\/([^/]+)\/(instances|machineTypes|operations)(?:\/([^/]+))?$/.exec(
         url.pathname,
       ) ?? [];
+    if (url.pathname === "/v1/services/6F81-5844-456A/skus") return skus(url.searchParams.get("pageToken") ?? "");
     if (kind === "machineTypes") return this.#machineType(name ?? "");
     if (kind === "operations") return this.#listOperations(url.searchParams.get("filter") ?? "");
     if (request.method === "POST")

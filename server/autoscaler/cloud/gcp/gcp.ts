@@ -14,18 +14,19 @@ import {
   type Market,
   type Offering,
   offeringId,
+  type Price,
   type TerminateReply,
   tagsOf,
 } from "../provider.ts";
 import { gceMetadata, startupScript } from "../startup.ts";
 import { cloudError, statusOf } from "./errors.ts";
 import type { GcpClients, Instance, MachineType } from "./library.ts";
+import type { GcpPrices } from "./prices.ts";
 
-/** A machine type, and what an hour of it costs. */
+/** A machine type, and what an hour of it costs; null where Google's price list is to be asked. */
 export interface GcpType {
   type: string;
-  onDemand: number | null;
-  spot: number | null;
+  named: { onDemand: number | null; spot: number | null } | null;
 }
 
 export interface GcpOptions {
@@ -34,9 +35,12 @@ export interface GcpOptions {
   types: readonly GcpType[];
   image: string;
   network: string;
+  /** Google's price list. */
+  prices(): Promise<GcpPrices>;
   now(): number;
 }
 
+const typesDefault = "e2-standard-2,e2-standard-4";
 const zoneDefault = "us-central1-a";
 const imageDefault = "projects/debian-cloud/global/images/family/debian-12";
 const networkDefault = "global/networks/default";
@@ -46,10 +50,13 @@ const machineMs = 24 * 3_600_000;
 const interruptionsPerHour = 0.1 / 24;
 
 /**
- * From GCP_PROJECT, QUEZTL_GCP_ZONES, QUEZTL_GCP_TYPES (as "e2-standard-4=0.134/0.040": dollars an hour on demand and as
- * spot), QUEZTL_GCP_IMAGE, QUEZTL_GCP_NETWORK. Throws Error with the remedy.
+ * From GCP_PROJECT, QUEZTL_GCP_ZONES, QUEZTL_GCP_TYPES (as "e2-standard-4", or with dollars an hour on demand and as spot
+ * "e2-standard-4=0.134/0.040"), QUEZTL_GCP_IMAGE, QUEZTL_GCP_NETWORK. Throws Error with the remedy.
  */
-export function gcpOptions(env: Readonly<Record<string, string | undefined>>): GcpOptions {
+export function gcpOptions(
+  env: Readonly<Record<string, string | undefined>>,
+  prices: () => Promise<GcpPrices>,
+): GcpOptions {
   const list = (text: string | undefined): string[] =>
     (text ?? "")
       .split(",")
@@ -57,11 +64,7 @@ export function gcpOptions(env: Readonly<Record<string, string | undefined>>): G
       .filter((each) => each !== "");
   const project = env.GCP_PROJECT || env.GOOGLE_CLOUD_PROJECT;
   if (!project) throw new Error("No project is named: set GCP_PROJECT.");
-  const types = list(env.QUEZTL_GCP_TYPES).map(typeOf);
-  if (types.length === 0)
-    throw new Error(
-      'No machine types are named: set QUEZTL_GCP_TYPES, as "e2-standard-4=0.134/0.040" (dollars an hour on demand and as spot).',
-    );
+  const types = list(env.QUEZTL_GCP_TYPES || typesDefault).map(typeOf);
   const zones = list(env.QUEZTL_GCP_ZONES);
   return {
     project,
@@ -69,24 +72,28 @@ export function gcpOptions(env: Readonly<Record<string, string | undefined>>): G
     types,
     image: env.QUEZTL_GCP_IMAGE || imageDefault,
     network: env.QUEZTL_GCP_NETWORK || networkDefault,
+    prices,
     now: Date.now,
   };
 }
 
 function typeOf(text: string): GcpType {
-  const [, type, onDemand, spot] = /^([a-z][a-z0-9-]*)=([\d.]*)(?:\/([\d.]+))?$/.exec(text) ?? [];
+  const [, type, prices, onDemand, spot] = /^([a-z][a-z0-9-]*)(=([\d.]*)(?:\/([\d.]+))?)?$/.exec(text) ?? [];
   const dollars = (figure: string | undefined): number | null => (figure ? Number(figure) : null);
-  const priced = { type: type ?? "", onDemand: dollars(onDemand), spot: dollars(spot) };
-  const isPriced = [priced.onDemand, priced.spot].some((price) => price !== null && price > 0);
-  if (!type || !isPriced)
-    throw new Error(`QUEZTL_GCP_TYPES has "${text}": write what an hour costs, as "e2-standard-4=0.134/0.040".`);
-  return priced;
+  const named = { onDemand: dollars(onDemand), spot: dollars(spot) };
+  const isPriced = [named.onDemand, named.spot].some((price) => price !== null && price > 0);
+  if (!type || (prices !== undefined && !isPriced))
+    throw new Error(
+      `QUEZTL_GCP_TYPES has "${text}": write "e2-standard-4", or what an hour costs too, as "e2-standard-4=0.134/0.040".`,
+    );
+  return { type, named: prices === undefined ? null : named };
 }
 
 export class GcpProvider implements CloudProvider {
   readonly name = "gcp";
   readonly priced = true;
   #machines: { atMs: number; all: Map<string, MachineType> } | null = null;
+  #list: { atMs: number; prices: GcpPrices } | null = null;
   readonly #zones = new Map<string, string>();
 
   constructor(
@@ -95,16 +102,15 @@ export class GcpProvider implements CloudProvider {
   ) {}
 
   async offerings(): Promise<readonly Offering[]> {
-    const machines = await this.#described();
+    const [machines, list] = await Promise.all([this.#described(), this.#priceList()]);
     return this.options.zones.flatMap((zone) =>
-      this.options.types.flatMap((type) => {
-        const machine = machines.get(`${zone}/${type.type}`);
+      this.options.types.flatMap(({ type, named }) => {
+        const machine = machines.get(`${zone}/${type}`);
         if (!machine) return [];
-        const prices: [Market, number | null][] = [
-          ["spot", type.spot],
-          ["on_demand", type.onDemand],
-        ];
-        return prices.flatMap(([market, dollars]) => (dollars ? [this.#offering(machine, zone, market, dollars)] : []));
+        return (["spot", "on_demand"] as const).flatMap((market) => {
+          const price = named ? this.#named(named, market) : listed(list, machine, regionOf(zone), market);
+          return price ? [this.#offering(machine, zone, market, price)] : [];
+        });
       }),
     );
   }
@@ -159,19 +165,37 @@ export class GcpProvider implements CloudProvider {
     return all;
   }
 
-  #offering(machine: MachineType, zone: string, market: Market, dollarsPerHour: number): Offering {
+  #named({ onDemand, spot }: NonNullable<GcpType["named"]>, market: Market): Price | null {
+    const dollarsPerHour = market === "spot" ? spot : onDemand;
+    return dollarsPerHour ? { dollarsPerHour, source: "QUEZTL_GCP_TYPES", asOfMs: this.options.now() } : null;
+  }
+
+  /** A day old at most; null where every type has a price of its own. Rejects where it is needed and not to be had. */
+  async #priceList(): Promise<GcpPrices | null> {
+    if (this.options.types.every(({ named }) => named !== null)) return null;
+    if (this.#list && this.options.now() - this.#list.atMs < machineMs) return this.#list.prices;
+    try {
+      const prices = await this.options.prices();
+      this.#list = { atMs: this.options.now(), prices };
+      return prices;
+    } catch (error) {
+      throw cloudError(error);
+    }
+  }
+
+  #offering(machine: MachineType, zone: string, market: Market, price: Price): Offering {
     const type = machine.name ?? "";
     return {
       id: offeringId(market, type, zone),
       type,
-      region: zone.replace(/-[a-z]$/, ""),
+      region: regionOf(zone),
       zone,
       market,
       cores: machine.guestCpus ?? 1,
       memoryBytes: (machine.memoryMb ?? 0) * 2 ** 20,
       gpu: null,
       engines: [],
-      price: { dollarsPerHour, source: "QUEZTL_GCP_TYPES", asOfMs: this.options.now() },
+      price,
       bootMs,
       interruptionsPerHour: market === "spot" ? interruptionsPerHour : 0,
     };
@@ -253,6 +277,17 @@ export class GcpProvider implements CloudProvider {
       }
     }
   }
+}
+
+const regionOf = (zone: string): string => zone.replace(/-[a-z]$/, "");
+
+function listed(list: GcpPrices | null, machine: MachineType, region: string, market: Market): Price | null {
+  const { name: type, guestCpus, memoryMb } = machine;
+  if (!list || !type) return null;
+  const dollarsPerHour = list.of(type, region, market, guestCpus ?? 1, memoryMb ?? 0);
+  if (dollarsPerHour === null) return null;
+  const source = "Google Cloud Billing Catalog API";
+  return { dollarsPerHour, source, asOfMs: list.asOfMs(type, region, market) };
 }
 
 const states: Readonly<Record<string, CloudInstance["state"]>> = {
