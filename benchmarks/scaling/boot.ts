@@ -25,7 +25,7 @@ export interface BootParts {
 export async function bootParts(rounds: number): Promise<BootParts[]> {
   const folder = mkdtempSync(join(tmpdir(), "queztl-bench-boot-"));
   const cloud = await new FakeEc2().start();
-  const machines = await new FakeMachines(cloud, folder).start();
+  const machines = await new FakeMachines(cloud, folder, process.env.PATH ?? "").start();
   const env = { AWS_ACCESS_KEY_ID: "bench", AWS_SECRET_ACCESS_KEY: "bench", AWS_REGION: "us-east-1" };
   const program = new ScalingProgram(["--scale-provider=aws", "--max-nodes=1"], {
     ...{ ...env, AWS_ENDPOINT_URL: cloud.url, QUEZTL_EC2_TYPES: "t3.medium" },

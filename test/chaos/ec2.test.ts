@@ -25,7 +25,7 @@ describe.skipIf(isWindows)("npm start -- --scale-provider=aws", () => {
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), "queztl-ec2-"));
     cloud = await new FakeEc2().start();
-    machines = await new FakeMachines(cloud, folder).start();
+    machines = await new FakeMachines(cloud, folder, process.env.PATH ?? "").start();
     const args = ["--no-worker", "--scale-provider=aws", "--max-nodes=2", "--scale-policy=cost_optimized"];
     const env = { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_REGION: "us-east-1" };
     coordinator = new CoordinatorProgram(join(folder, "data"), {

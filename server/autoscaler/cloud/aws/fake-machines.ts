@@ -26,6 +26,8 @@ export class FakeMachines {
   constructor(
     private readonly cloud: FakeEc2,
     private readonly folder: string,
+    /** Where the machines find their commands. */
+    private readonly path: string,
     /** Milliseconds that the cloud takes until a machine's script runs. */
     private readonly cloudMs = 0,
   ) {}
@@ -83,7 +85,7 @@ export class FakeMachines {
       detached: true,
       stdio: "ignore",
       env: {
-        PATH: [join(home, "bin"), dirname(process.execPath), process.env.PATH].join(delimiter),
+        PATH: [join(home, "bin"), dirname(process.execPath), this.path].join(delimiter),
         ...{ HOME: home, QUEZTL_ROOT: join(home, "root"), QUEZTL_IMDS: `${this.#url}/${id}` },
       },
     });
