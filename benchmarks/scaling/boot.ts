@@ -35,13 +35,7 @@ export async function bootParts(rounds: number): Promise<BootParts[]> {
     await program.until("the coordinator decides", async () => (await program.status()).desired !== null);
     for (let round = 0; round < rounds; round++) {
       const { task_id } = await program.submit(200_000_000_000);
-      let acceptedMs = 0;
-      await program.until("a slice is accepted", async () => {
-        const [instance] = (await program.status()).instances.filter(({ state }) => state === "REGISTERED");
-        const node = (await program.nodes()).find(({ node_id }) => node_id === instance?.node_id);
-        acceptedMs = Date.now();
-        return (node?.accepted_slices ?? 0) > 0;
-      });
+      const acceptedMs = await program.firstSlice();
       const [instance] = (await program.status()).instances;
       const machine = [...machines.booted.values()].at(-1);
       if (!instance?.registered_at || !machine) throw new Error("An instance is not what it was.");

@@ -31,13 +31,7 @@ async function firstSlices(rounds: number): Promise<void> {
     await program.until("the coordinator decides", async () => (await program.status()).desired !== null);
     for (let round = 0; round < rounds; round++) {
       const { task_id } = await program.submit(200_000_000_000);
-      let acceptedMs = 0;
-      await program.until("a slice is accepted", async () => {
-        const [instance] = (await program.status()).instances.filter(({ state }) => state === "REGISTERED");
-        const node = (await program.nodes()).find(({ node_id }) => node_id === instance?.node_id);
-        acceptedMs = Date.now();
-        return (node?.accepted_slices ?? 0) > 0;
-      });
+      const acceptedMs = await program.firstSlice();
       const [instance] = (await program.status()).instances;
       const orderedMs = Date.parse(instance?.ordered_at ?? "");
       hello.push(Date.parse(instance?.registered_at ?? "") - orderedMs);

@@ -56,9 +56,18 @@ export class ScalingProgram {
   }
 
   submit(iterations: number): Promise<{ task_id: string }> {
-    return this.#ask("/api/v1.2/workload/submit", {
-      ...{ workload_type: "monte_carlo", payload: { iterations }, supply: "paid" },
+    const body = { workload_type: "monte_carlo", payload: { iterations }, supply: "paid" };
+    return this.#ask("/api/v1.2/workload/submit", body);
+  }
+
+  /** Waits for an accepted slice of the one instance there is; answers when, in ms since 1970. */
+  async firstSlice(): Promise<number> {
+    await this.until("a slice is accepted", async () => {
+      const instance = (await this.status()).instances.find(({ state }) => state === "REGISTERED");
+      const node = (await this.nodes()).find(({ node_id }) => node_id === instance?.node_id);
+      return (node?.accepted_slices ?? 0) > 0;
     });
+    return Date.now();
   }
 
   cancel(id: string): Promise<unknown> {

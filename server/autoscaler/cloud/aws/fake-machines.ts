@@ -11,7 +11,7 @@ import type { FakeEc2 } from "./fake-ec2.ts";
 
 export interface Booted {
   id: string;
-  /** When EC2 made it, and what it takes from then until its script runs. */
+  /** When its script began: this EC2 takes no time to make it. */
   madeMs: number;
   child: ChildProcess;
 }
@@ -28,8 +28,6 @@ export class FakeMachines {
     private readonly folder: string,
     /** Where the machines find their commands. */
     private readonly path: string,
-    /** Milliseconds that the cloud takes until a machine's script runs. */
-    private readonly cloudMs = 0,
   ) {}
 
   async start(): Promise<this> {
@@ -46,7 +44,8 @@ export class FakeMachines {
     this.#server = server;
     this.#url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     this.cloud.hardware = {
-      begin: (id, userData) => void setTimeout(() => this.#boot(id, userData, Date.now() - this.cloudMs), this.cloudMs),
+      // After EC2 has answered.
+      begin: (id, userData) => void setImmediate(() => this.#boot(id, userData)),
       end: (id) => this.#kill(id),
     };
     return this;
@@ -67,7 +66,7 @@ export class FakeMachines {
     return seconds === undefined ? null : Number(seconds.replace(",", ".")) * 1_000;
   }
 
-  #boot(id: string, userData: string, madeMs: number): void {
+  #boot(id: string, userData: string): void {
     if (this.cloud.machines.get(id)?.state !== "running") return;
     const home = join(this.folder, id);
     mkdirSync(join(home, "bin"), { recursive: true });
@@ -89,7 +88,7 @@ export class FakeMachines {
         ...{ HOME: home, QUEZTL_ROOT: join(home, "root"), QUEZTL_IMDS: `${this.#url}/${id}` },
       },
     });
-    this.booted.set(id, { id, madeMs, child });
+    this.booted.set(id, { id, madeMs: Date.now(), child });
     child.once("exit", () => {
       this.#kill(id);
       const machine = this.cloud.machines.get(id);

@@ -55,8 +55,9 @@ export class GcpPrices {
   of(type: string, region: string, market: Market, cores: number, memoryMb: number): number | null {
     const [family = ""] = type.split("-");
     const parts = this.parts.get(`${region} ${market} ${family}`);
-    if (!parts?.core || !parts.ram || isShared(type) === null) return null;
-    return (isShared(type) ?? 1) * cores * parts.core + (memoryMb / 1_024) * parts.ram;
+    const billed = billedShare(type);
+    if (!parts?.core || !parts.ram || billed === null) return null;
+    return billed * cores * parts.core + (memoryMb / 1_024) * parts.ram;
   }
 
   asOfMs(type: string, region: string, market: Market): number {
@@ -64,8 +65,8 @@ export class GcpPrices {
   }
 }
 
-/** The share of its cores that a shared-core type is billed for; undefined for whole cores, null where it is not known. */
-function isShared(type: string): number | null | undefined {
+/** The share of its cores that a type is billed for: all, save for shared-core ones; null where it is not known. */
+function billedShare(type: string): number | null {
   const shared: Readonly<Record<string, number | null>> = {
     "e2-micro": 0.125,
     "e2-small": 0.25,
@@ -73,7 +74,8 @@ function isShared(type: string): number | null | undefined {
     "f1-micro": null,
     "g1-small": null,
   };
-  return /-custom-|highgpu|megagpu|ultragpu/.test(type) ? null : shared[type];
+  if (/-custom-|highgpu|megagpu|ultragpu/.test(type)) return null;
+  return type in shared ? (shared[type] ?? null) : 1;
 }
 
 /** Descriptions as "Spot Preemptible N2D AMD Instance Core running in Iowa"; C2 is called after what it is for. */
