@@ -1,9 +1,8 @@
 /** The shaders on Dawn, in a child process: on the machine's adapter, else on the software one that Chromium brings. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { softwareVulkan } from "../../kernels/conformance/software-vulkan.ts";
 import type { GrainRun } from "../../kernels/run/grains.ts";
 import { hasWebGpuPackage, webGpuPackage } from "../../kernels/run/node-gpu.ts";
 import type { Absent, Case, Contender, Timed } from "./contender.ts";
@@ -21,16 +20,9 @@ export async function gpuContender(): Promise<Contender | Absent> {
   }
   const own = await open({});
   if ("child" in own) return contenderOf(own);
-  const driver = softwareDriver();
-  const second = driver ? await open({ VK_DRIVER_FILES: driver }) : own;
+  const vulkan = softwareVulkan();
+  const second = vulkan ? await open(vulkan) : own;
   return "child" in second ? contenderOf(second) : { name, missing: second.message };
-}
-
-/** The Vulkan driver for the CPU that lies beside Chromium. */
-function softwareDriver(): string | undefined {
-  return [dirname(process.env.QUEZTL_CHROMIUM ?? "/usr/lib/chromium/chromium"), "/usr/lib/chromium"]
-    .map((folder) => join(folder, "vk_swiftshader_icd.json"))
-    .find((file) => existsSync(file));
 }
 
 interface Open {

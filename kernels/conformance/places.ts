@@ -2,12 +2,13 @@
 import { fork, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import type { Browser, Page } from "playwright";
 import { hasWebGpuPackage, webGpuPackage } from "../run/node-gpu.ts";
 import type { GpuReport, GpuWork } from "./gpu-requests.ts";
+import { noSoftwareVulkan, softwareVulkan } from "./software-vulkan.ts";
 
 export interface GpuPlace {
   name: string;
@@ -94,10 +95,8 @@ async function closeBoth(browser: Browser, server: Server): Promise<void> {
 export async function dawnPlace(): Promise<GpuPlace> {
   const enginesDir = fileURLToPath(new URL("../../.cache/engines", import.meta.url));
   installPackage(enginesDir);
-  const driver = [dirname(process.env.QUEZTL_CHROMIUM ?? "/usr/lib/chromium/chromium"), "/usr/lib/chromium"]
-    .map((folder) => join(folder, "vk_swiftshader_icd.json"))
-    .find((file) => existsSync(file));
-  if (!driver) throw new Error("There is no software Vulkan driver beside Chromium (vk_swiftshader_icd.json).");
+  const vulkan = softwareVulkan();
+  if (vulkan === null) throw new Error(noSoftwareVulkan);
   const child = fileURLToPath(new URL("dawn-child.ts", import.meta.url));
   return {
     name: "Dawn",
@@ -106,7 +105,7 @@ export async function dawnPlace(): Promise<GpuPlace> {
         const process_ = fork(child, [enginesDir], {
           execArgv: ["--import", "tsx"],
           serialization: "advanced",
-          env: { ...process.env, VK_DRIVER_FILES: driver },
+          env: { ...process.env, ...vulkan },
         });
         process_.once("message", (report) => resolve(report as GpuReport));
         process_.once("exit", (code) => resolve({ ok: false, message: `The process ended with code ${code}.` }));

@@ -2,22 +2,19 @@
  * Researchers' own shaders: tried on an own worker's GPU first, computed by a tab whose owner allowed shaders too, and
  * ended where they hang. Both GPUs are the software driver that comes with Chromium.
  */
-import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { examples } from "../../client/playground/examples.ts";
+import { noSoftwareVulkan, softwareVulkan } from "../../kernels/conformance/software-vulkan.ts";
 import { installWebGpu } from "../../native-worker/install.ts";
 import type { JobResult, JobView, NetworkStatus } from "../../protocol/rest.ts";
 import { launchChromium } from "../../scripts/chromium.mjs";
 import { getJson, type RunningGrid, startGrid, submit, until } from "./grid-process.ts";
 
 const enginesDir = fileURLToPath(new URL("../../.cache/engines", import.meta.url));
-const driver = [dirname(process.env.QUEZTL_CHROMIUM ?? "/usr/lib/chromium/chromium"), "/usr/lib/chromium"]
-  .map((folder) => join(folder, "vk_swiftshader_icd.json"))
-  .find((file) => existsSync(file));
-const reason = process.platform === "linux" && driver ? "" : "there is no software driver for Vulkan beside Chromium";
+const vulkan = softwareVulkan();
+const reason = vulkan === null ? noSoftwareVulkan : "";
 
 let grid: RunningGrid;
 let browser: Browser;
@@ -25,7 +22,7 @@ let browser: Browser;
 beforeAll(async () => {
   if (reason !== "") return;
   await installWebGpu(enginesDir, true, () => {});
-  process.env.VK_DRIVER_FILES = driver;
+  Object.assign(process.env, vulkan);
   grid = await startGrid();
 }, 120_000);
 afterAll(async () => {

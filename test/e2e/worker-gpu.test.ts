@@ -3,32 +3,27 @@
  * package as `--with-gpu` does. Needs no browser.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { leaseMessage } from "../../agent/testing/fixtures.ts";
+import { noSoftwareVulkan, softwareVulkan } from "../../kernels/conformance/software-vulkan.ts";
 import { installWebGpu } from "../../native-worker/install.ts";
 import { WorkerNode } from "../../native-worker/node.ts";
 import { expectedPartial, job, startServer, until } from "../../native-worker/testing/server.ts";
 
 const enginesDir = fileURLToPath(new URL("../../.cache/engines", import.meta.url));
-const drivers = [dirname(process.env.QUEZTL_CHROMIUM ?? "/usr/lib/chromium/chromium"), "/usr/lib/chromium"]
-  .map((folder) => join(folder, "vk_swiftshader_icd.json"))
-  .filter((file) => existsSync(file));
-const reason =
-  process.platform === "linux" && drivers.length > 0
-    ? null
-    : "there is no software driver for Vulkan beside Chromium (vk_swiftshader_icd.json)";
+const vulkan = softwareVulkan();
+const reason = vulkan === null ? noSoftwareVulkan : null;
 
 let dataDir = "";
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "queztl-gpu-"));
   if (reason !== null) return;
   await installWebGpu(enginesDir, true, () => {});
-  process.env.VK_DRIVER_FILES = drivers[0];
+  Object.assign(process.env, vulkan);
 }, 120_000);
 afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
