@@ -1,5 +1,5 @@
 /** REST bodies of the ledger: receipts of jobs, and volunteers' credit. Hashes, keys and signatures are in hex. */
-import { z } from "zod";
+import * as z from "zod";
 import { backendSchema } from "./messages.ts";
 
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));

@@ -5,7 +5,7 @@
  * A frame is a msgpack array of messages, so a tick's acknowledgements and leases
  * share one frame. Only `codec.ts` parses frames.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { limits } from "./limits.ts";
 import { regionIds } from "./regions.ts";
 

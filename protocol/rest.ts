@@ -3,7 +3,7 @@
  * ones that the OpenAPI document is generated from. Times are ISO 8601; durations and sizes carry
  * their unit in the name.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { backendSchema, capabilitiesSchema } from "./messages.ts";
 
 export const reasonSchema = z.object({ code: z.string(), message: z.string() }).meta({ id: "Reason" });

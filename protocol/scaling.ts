@@ -1,5 +1,5 @@
 /** REST bodies of the autoscaler. The first six members of its status are those of the user's document. */
-import { z } from "zod";
+import * as z from "zod";
 import { reasonSchema } from "./rest.ts";
 
 export const policySchema = z.enum(["reactive", "predictive", "cost_optimized"]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { workloads } from "../../kernels/workloads.ts";
 import { UsageError } from "./exits.ts";
 import { fieldsOf, fieldValue, withFields } from "./schema.ts";

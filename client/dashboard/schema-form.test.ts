@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { fieldKey, fieldsOf, readPath, switchVariant, variantOf, writePath } from "./schema-form.ts";
 
 const schema = z.toJSONSchema(

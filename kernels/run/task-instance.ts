@@ -23,7 +23,7 @@
  * answers as `run` does, in its place: it then pauses every 30 ms, and its node can be stopped at any time.
  */
 import { Packr } from "msgpackr";
-import { z } from "zod";
+import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import type { TaskInputs, TaskProgram, Workload } from "../contract.ts";
 import { KernelError, messageOf } from "./errors.ts";

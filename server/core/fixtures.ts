@@ -3,7 +3,7 @@
  * payload's seed, and merging is associative but not commutative: an output tells whether every grain
  * was counted exactly once, in order.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { grainsOf, grainTasks, type Host, type Workload } from "../../kernels/contract.ts";
 
 export interface ToyPayload {

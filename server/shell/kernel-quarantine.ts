@@ -2,7 +2,7 @@
  * Kernels of researchers that an own node found to fail: no volunteer gets them any more. Durable with the end of the job
  * that showed it, so that the same code cannot be brought again after a restart.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { CoreWrite } from "../core/events.ts";
 import type { CoreState } from "../core/state.ts";
 import type { Write } from "../store/store.ts";

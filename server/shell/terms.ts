@@ -1,5 +1,5 @@
 /** Terms of open jobs (who pays, until when, how much), which are on record from the job's 202 to its end. */
-import { z } from "zod";
+import * as z from "zod";
 import type { CoreWrite } from "../core/events.ts";
 import type { CoreState, JobTerms } from "../core/state.ts";
 import type { Write } from "../store/store.ts";

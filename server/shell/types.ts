@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { defaultPlan, type Family } from "../../kernels/contract.ts";
 import type { WorkloadType } from "../../protocol/rest.ts";
 import type { Catalog } from "../catalog.ts";

@@ -1,5 +1,5 @@
 /** A workload for tests: task i is worth i, a grain's partial is the sum of its tasks, as 8 bytes. */
-import { z } from "zod";
+import * as z from "zod";
 import { defineWorkload } from "../../kernels/contract.ts";
 
 const payload = z.strictObject({

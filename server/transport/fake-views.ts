@@ -1,5 +1,5 @@
 /** Views as a real grid would give them, for the fake one. */
-import { z } from "zod";
+import * as z from "zod";
 import type { CostView, JobView, NetworkStatus, NodeView, WorkloadType } from "../../protocol/rest.ts";
 import type { SubmitRequest } from "./grid.ts";
 

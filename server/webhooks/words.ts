@@ -1,5 +1,5 @@
 /** What webhooks keep on record and send. */
-import { z } from "zod";
+import * as z from "zod";
 import type { JobView } from "../../protocol/rest.ts";
 
 /** Room of the store's documents: who wants to hear of a job, by job. */

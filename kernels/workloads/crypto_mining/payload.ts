@@ -1,5 +1,5 @@
 /** What a researcher asks for: a block header, a range of nonces and a target; and what follows from the defaults. */
-import { z } from "zod";
+import * as z from "zod";
 import { fromHex } from "./hex.ts";
 
 /** Nonces of a task. */

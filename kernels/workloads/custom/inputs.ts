@@ -1,5 +1,5 @@
 /** What each task of a job of own code is given: its number, a value, a line, a record. */
-import { z } from "zod";
+import * as z from "zod";
 import type { TaskInputs } from "../../contract.ts";
 
 const textMax = 12 << 20;

@@ -1,5 +1,5 @@
 /** What a job of the researcher's own code is asked: code, inputs, limits. */
-import { z } from "zod";
+import * as z from "zod";
 import { bytesOfBase64, inputsSchema, tasksOf } from "./inputs.ts";
 
 /** Outputs of a grain travel in one partial, each with two bytes of length. */

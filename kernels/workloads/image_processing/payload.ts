@@ -1,5 +1,5 @@
 /** What a researcher asks for: an image, uploaded or drawn, and a pipeline of operations on it. */
-import { z } from "zod";
+import * as z from "zod";
 
 export const PIXELS_MAX = 200_000_000;
 const SIDE_MAX = 65_000;

@@ -1,5 +1,5 @@
 /** What a researcher asks for: the payload's schema, its bounds, and what follows from its defaults. */
-import { z } from "zod";
+import * as z from "zod";
 import { expectedOf } from "./closed-form.ts";
 import { normalCdf } from "./normal.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { grainsOf, grainTasks } from "../../contract.ts";
 import { gpuSuits } from "./belief.ts";
 import { closedForm, expectedOf } from "./closed-form.ts";

@@ -1,5 +1,5 @@
 /** What a researcher asks for: a matrix product, or LINPACK's system of equations; and what follows from the defaults. */
-import { z } from "zod";
+import * as z from "zod";
 
 /** A product is cut into tiles of TILE x TILE entries, each a grain. */
 export const TILE = 64;

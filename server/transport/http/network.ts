@@ -1,5 +1,5 @@
 /** The grid as a whole: health, status, nodes, kinds of work. All public. */
-import { z } from "zod";
+import * as z from "zod";
 import { limits } from "../../../protocol/limits.ts";
 import { healthSchema, networkStatusSchema, nodeViewSchema, workloadTypesSchema } from "../../../protocol/rest.ts";
 import { json } from "./api.ts";

@@ -1,6 +1,6 @@
 /** Researchers' own files: whole, or in parts that go on after a break. */
 import type { IncomingMessage } from "node:http";
-import { z } from "zod";
+import * as z from "zod";
 import { isBytes } from "../../access/keyless.ts";
 import type { Partial } from "../../uploads/partial.ts";
 import { json } from "./api.ts";

@@ -1,5 +1,5 @@
 /** Volunteers' credit: the leaderboard, each one's own page, export, and deletion of what is personal. */
-import { z } from "zod";
+import * as z from "zod";
 import {
   leaderboardQuerySchema,
   leaderboardSchema,

@@ -4,7 +4,7 @@
  * Shapes: https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-price-list-query-api.html
  */
 import { GetProductsCommand, type PricingClient } from "@aws-sdk/client-pricing";
-import { z } from "zod";
+import * as z from "zod";
 import { listedPrices } from "../../prices.ts";
 import type { Price } from "../provider.ts";
 

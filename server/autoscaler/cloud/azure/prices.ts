@@ -1,5 +1,5 @@
 /** What machines cost, from Azure's public retail prices, which want no credentials. https://learn.microsoft.com/rest/api/cost-management/retail-prices/azure-retail-prices */
-import { z } from "zod";
+import * as z from "zod";
 import type { Market } from "../provider.ts";
 
 const pageSchema = z.object({

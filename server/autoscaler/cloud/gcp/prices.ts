@@ -4,7 +4,7 @@
  * other than E2's, custom ones and GPUs are not reckoned: their prices must be named.
  * https://cloud.google.com/billing/v1/how-tos/catalog-api
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Market } from "../provider.ts";
 
 /** Compute Engine among Google's services. */

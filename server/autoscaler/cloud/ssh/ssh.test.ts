@@ -1,4 +1,6 @@
 /** The ssh adapter by real shells and real processes, each machine a folder of this one. */
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -9,6 +11,7 @@ import { providerConformance } from "../conformance.ts";
 import { CloudError } from "../provider.ts";
 import { Ssh } from "./remote.ts";
 import { SshProvider, sshOptions } from "./ssh.ts";
+import { wakeBy } from "./wake.ts";
 
 const isWindows = process.platform === "win32";
 const worker = `
@@ -33,6 +36,7 @@ beforeAll(async () => {
 while [ "$1" = -o ]; do shift 2; done
 host=$1
 case "$host" in *away*) echo "ssh: connect to host $host port 22: No route to host" >&2; exit 255 ;; esac
+case "$host" in *sleepy*) [ -f "${folder}/awake-$host" ] || { echo "ssh: connect to host $host port 22: Connection timed out" >&2; exit 255; } ;; esac
 case "$host" in *locked*) echo "$host: Permission denied (publickey)." >&2; exit 255 ;; esac
 export HOME=${folder}/$host PATH=${dirname(process.execPath)}:$PATH
 mkdir -p "$HOME"
@@ -48,7 +52,9 @@ afterAll(async () => {
 });
 
 let pools = 0;
-const open = (hosts: string[]) => new SshProvider({ hosts, remote: new Ssh(ssh), log: () => {} });
+const poolOf = (hosts: string[], mac: string | null = null) => hosts.map((host) => ({ host, mac }));
+const open = (hosts: string[]) =>
+  new SshProvider({ pool: poolOf(hosts), remote: new Ssh(ssh), wake: async () => {}, log: () => {} });
 
 if (!isWindows) {
   providerConformance(
@@ -118,14 +124,64 @@ describe.skipIf(isWindows)("a pool of machines", () => {
     await expect(provider.list("c")).rejects.toMatchObject({ code: "unavailable" });
     await expect(open(["locked1"]).offerings()).rejects.toMatchObject({ code: "unauthorized" });
     await expect(
-      new SshProvider({ hosts: ["z"], remote: new Ssh(join(folder, "none")), log: () => {} }).offerings(),
+      new SshProvider({
+        ...{ pool: poolOf(["z"]), remote: new Ssh(join(folder, "none")), wake: async () => {}, log: () => {} },
+      }).offerings(),
     ).rejects.toThrow(/OpenSSH/);
     expect(new CloudError("unknown", "x").code).toBe("unknown");
   });
 
+  it("wakes a machine that sleeps, by the packet that its card waits for, and lets it sleep while nothing is to do", async () => {
+    const mac = "02:00:5e:10:00:ff";
+    const host = "ada@sleepy1";
+    const socket = createSocket("udp4").bind(0, "127.0.0.1");
+    await once(socket, "listening");
+    const packets: Buffer[] = [];
+    socket.on("message", (packet) => {
+      packets.push(packet);
+      // It takes a moment to be up: the first try finds it asleep still.
+      if (packets.length === 2) writeFileSync(join(folder, `awake-${host}`), "");
+    });
+    try {
+      const options = { pool: [...poolOf([host], mac), ...poolOf(["ada@up1"])], remote: new Ssh(ssh), log: () => {} };
+      const provider = new SshProvider({ ...options, wake: wakeBy(`127.0.0.1:${socket.address().port}`) });
+      const asleep = await provider.offerings();
+      expect(asleep.map(({ type, cores }) => [type, cores > 0])).toEqual([
+        [host, true],
+        ["ada@up1", true],
+      ]);
+      expect(await provider.list("c")).toEqual([]);
+      // One that is up goes first, and nobody is woken for it.
+      expect((await provider.launch(order("order-a", asleep, 1))).instances).toMatchObject([{ id: "order-a-0" }]);
+      expect(packets).toHaveLength(0);
+      const { instances } = await provider.launch(order("order-b", asleep, 1));
+      expect(instances).toEqual([{ id: "order-b-0", offering: asleep[0]?.id }]);
+      const card = Buffer.from("02005e1000ff", "hex");
+      expect(packets[0]).toEqual(Buffer.concat([Buffer.alloc(6, 255), ...Array<Buffer>(16).fill(card)]));
+      expect((await provider.list("c")).filter(({ state }) => state === "running")).toHaveLength(2);
+      expect((await provider.offerings())[0]?.memoryBytes).toBeGreaterThan(2 ** 28);
+      // Asleep again: nothing is listed there, and what is told to end there is as good as ended.
+      rmSync(join(folder, `awake-${host}`));
+      expect((await provider.list("c")).map(({ id }) => id)).toEqual(["order-a-0"]);
+      expect(await provider.terminate(["order-b-0"])).toEqual({ accepted: ["order-b-0"], refusals: [] });
+      const deaf = new SshProvider({ ...options, wake: wakeBy("127.0.0.1:9"), wakeMs: 100 });
+      const refused = await deaf.launch(order("order-c", asleep, 1)).catch((error: unknown) => error);
+      expect(refused).toMatchObject({ code: "capacity", message: expect.stringMatching(/sleepy1 sleeps or is off/) });
+      writeFileSync(join(folder, `awake-${host}`), "");
+      await provider.terminate(["order-a-0", "order-b-0"]);
+    } finally {
+      socket.close();
+    }
+  }, 40_000);
+
   it("takes names of hosts and nothing else", () => {
-    expect(sshOptions({ QUEZTL_SSH_HOSTS: "ada@lab1, lab-2.example" }).hosts).toEqual(["ada@lab1", "lab-2.example"]);
-    for (const hosts of ["", "-oProxyCommand=x", "a b", "a;b", "$(x)"])
+    expect(sshOptions({ QUEZTL_SSH_HOSTS: "ada@lab1, lab-2.example/00:11:22:AA:bb:cc" }).pool).toEqual([
+      { host: "ada@lab1", mac: null },
+      { host: "lab-2.example", mac: "00:11:22:AA:bb:cc" },
+    ]);
+    for (const hosts of ["", "-oProxyCommand=x", "a b", "a;b", "$(x)", "a/00:11:22", "a/b/c", "a/", "a,a"])
       expect(() => sshOptions({ QUEZTL_SSH_HOSTS: hosts })).toThrow(/QUEZTL_SSH_HOSTS/);
+    for (const wake of ["here", "1.2.3.4:0", "1.2.3.4:99999"])
+      expect(() => sshOptions({ QUEZTL_SSH_HOSTS: "a", QUEZTL_SSH_WAKE: wake })).toThrow(/QUEZTL_SSH_WAKE/);
   });
 });
