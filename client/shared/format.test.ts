@@ -4,6 +4,7 @@ import {
   formatCount,
   formatDuration,
   formatFigure,
+  formatId,
   formatNumber,
   formatPercent,
   formatSi,
@@ -17,6 +18,11 @@ describe("format", () => {
     expect(formatCount(1234567)).toBe("1\u202f234\u202f567");
     expect(plural(1, "slice")).toBe("1 slice");
     expect(plural(2, "slice")).toBe("2 slices");
+  });
+  test("long identifiers lose their middle", () => {
+    expect(formatId("node-1", 10)).toBe("node-1");
+    expect(formatId("queztl-c562fd084bba-1-74d746ac835aa444-3", 16)).toBe("queztl-c…aa444-3");
+    expect(formatId("0123456789", 9)).toBe("0123…6789");
   });
   test("numbers keep three digits", () => {
     expect(formatNumber(0)).toBe("0");

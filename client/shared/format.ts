@@ -48,6 +48,13 @@ export function formatBytes(bytes: number): string {
   return `${value < 10 && at > 0 ? value.toFixed(1) : Math.round(value)} ${["B", "kB", "MB", "GB"][at]}`;
 }
 
+/** Identifiers differ at their ends: what is left out of a long one is its middle. */
+export function formatId(id: string, lengthMax: number): string {
+  if (id.length <= lengthMax) return id;
+  const end = Math.floor((lengthMax - 1) / 2);
+  return `${id.slice(0, lengthMax - 1 - end)}…${id.slice(-end)}`;
+}
+
 export function formatPercent(fraction: number): string {
   const percent = Math.min(1, Math.max(0, fraction)) * 100;
   // 100% is shown only when everything is done.

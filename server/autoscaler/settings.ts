@@ -41,7 +41,7 @@ export interface Settings {
 }
 
 export const defaultSettings: Settings = {
-  drainMs: 400_000,
+  drainMs: 500_000,
   leadMs: 60_000,
   staleMs: 120_000,
   upWindowMs: 15_000,

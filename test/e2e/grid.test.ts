@@ -145,9 +145,22 @@ describe("the grid, end to end", () => {
         () => `still different: ${told.join(", ")}`,
       );
     }
+    await until(async () => (await chartPixels()) > 50, 5_000);
     await shot("dashboard");
   });
 });
+
+/** Pixels of the chart that are in the colour of its line, more or less: the theme's green. */
+const chartPixels = (): Promise<number> =>
+  page.locator(".chart canvas").evaluate((canvas: HTMLCanvasElement) => {
+    const image = canvas.getContext("2d")?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+    let drawn = 0;
+    for (let at = 0; at < image.length; at += 4) {
+      const [red, green, , alpha] = image.slice(at, at + 4) as unknown as number[];
+      if ((alpha ?? 0) > 150 && (green ?? 0) > (red ?? 0) + 60) drawn++;
+    }
+    return drawn;
+  });
 
 let told: string[] = [];
 
