@@ -159,7 +159,7 @@ export class Coordinator implements Grid {
       written: (writes) => this.#written(writes),
       now: Date.now,
     });
-    this.scaling = scalingPort(this.#engine, options.store, (writes) => this.#written(writes));
+    this.scaling = scalingPort(this.#engine, this.#nodes, options.store, (writes) => this.#written(writes));
     this.receipts = gridReceipts(receipts, this.#record, options.store.ledger, options.id);
   }
 

@@ -40,6 +40,21 @@ describe("the autoscaler's shell", () => {
     expect(world.scaler.meter.jobs.get("job-1")).toBeGreaterThan(0);
   });
 
+  it("waits for nodes that are on record at its start, and for none where there are none, and says so", async () => {
+    const first = await started({ awaitsNodes: false });
+    first.submit(6_000);
+    await first.pass(6_000);
+    expect(first.cloud.calls.launch).toBe(1);
+    const again = await started();
+    again.submit(6_000);
+    await again.pass(25_000);
+    expect(again.cloud.calls.launch).toBe(0);
+    expect(again.scaler.holds).toMatchObject([{ code: "starting" }]);
+    await again.pass(15_000);
+    expect(again.cloud.calls.launch).toBe(1);
+    expect(again.scaler.holds).not.toMatchObject([{ code: "starting" }]);
+  });
+
   it("launches nothing for work that is left to volunteers", async () => {
     const world = await started();
     world.submit(1e6, { supply: "volunteers" });

@@ -113,6 +113,13 @@ export class Scaler {
     return this.options.clock.now();
   }
 
+  /** Why nothing is done. */
+  get holds(): readonly Reason[] {
+    if (this.last) return this.last.holds;
+    const seconds = this.options.timing.graceMs / 1_000;
+    return [{ code: "starting", message: `Nodes come back first: for ${seconds} s at most nothing is decided.` }];
+  }
+
   get fence(): number {
     return this.#leadership.fence;
   }
@@ -211,8 +218,7 @@ export class Scaler {
     // From here to the commit nothing is waited for: what is decided is true of what is changed.
     const nowMs = this.now;
     const observation = this.#look(nowMs);
-    // Nodes come back first: without them everything looks like a shortfall.
-    if (nowMs - this.#startedMs < this.options.timing.graceMs) return;
+    if (this.#isStarting(nowMs)) return;
     const { policy, target } = this;
     const decision = decide(this.memory, observation, {
       policy,
@@ -244,6 +250,13 @@ export class Scaler {
     for (const call of calls) call();
     // What was drained without a lease can go at once.
     if (decision.actions.some(({ type }) => type === "drain")) this.#poke();
+  }
+
+  /** Nodes come back first: without them everything looks like a shortfall. */
+  #isStarting(nowMs: number): boolean {
+    const { graceMs, graceMsMin } = this.options.timing;
+    const forMs = nowMs - this.#startedMs;
+    return forMs < graceMsMin || (forMs < graceMs && this.options.grid.awaitsNodes());
   }
 
   #look(nowMs: number): Observation {

@@ -34,6 +34,12 @@ export class Nodes {
     return this.#records.has(id);
   }
 
+  /** Whether some are on record and not connected. */
+  awaits(state: CoreState): boolean {
+    for (const id of this.#records.keys()) if (!state.nodes.get(id)?.connection) return true;
+    return false;
+  }
+
   /** The name that an identity last gave; undefined for one that was never here. */
   nameOf(id: string): string | null | undefined {
     return this.#records.get(id)?.name;

@@ -2,9 +2,12 @@
 import type { CoreState } from "../core/state.ts";
 import type { Store, Write } from "../store/store.ts";
 import type { Engine } from "./engine.ts";
+import type { Nodes } from "./nodes.ts";
 
 export interface ScalingPort {
   state(): CoreState;
+  /** Whether nodes are on record that have not come back since the start. */
+  awaitsNodes(): boolean;
   /** The node gets no new work, or gets it again. */
   retire(node: string, retiring: boolean): void;
   /** Nobody pays for the job any more. */
@@ -14,8 +17,14 @@ export interface ScalingPort {
   documents(room: string): Promise<{ key: string; value: string }[]>;
 }
 
-export const scalingPort = (engine: Engine, store: Store, written: ScalingPort["written"]): ScalingPort => ({
+export const scalingPort = (
+  engine: Engine,
+  nodes: Nodes,
+  store: Store,
+  written: ScalingPort["written"],
+): ScalingPort => ({
   state: () => engine.state,
+  awaitsNodes: () => nodes.awaits(engine.state),
   retire: (node, retiring) => engine.loop.dispatch({ type: "retire", node, retiring }),
   leaveToVolunteers: (job) => engine.loop.dispatch({ type: "unpaid", job }),
   written,

@@ -56,7 +56,7 @@ export class ScalerApi implements GridScaler {
       shortfall_rate: last?.shortfallRate ?? 0,
       dollars_per_hour: hourlyRate(living),
       boot_seconds: scaler.bootMs === null ? null : scaler.bootMs / 1000,
-      holds: last?.holds ?? [],
+      holds: [...scaler.holds],
       alerts: [...(last?.alerts ?? []), ...scaler.troubles.values()],
       manual: manual && {
         at_least: manual.atLeast,

@@ -9,6 +9,8 @@ import type { Timing } from "./upkeep.ts";
 
 export interface ScalerGrid {
   state(): CoreState;
+  /** Whether nodes are on record that have not come back since the start. */
+  awaitsNodes(): boolean;
   /** The node gets no new work, or gets it again. */
   retire(node: string, retiring: boolean): void;
   /** Nobody pays for the job any more. */

@@ -14,8 +14,9 @@ export interface Timing {
   quietListMs: number;
   /** Between two questions for offerings and prices; a question that failed is asked again after `listMs`. */
   offeringsMs: number;
-  /** Nothing is decided so soon after the start: nodes come back first. */
+  /** Nothing is decided so soon after the start while nodes that are on record are not back, nor before the first of these. */
   graceMs: number;
+  graceMsMin: number;
 }
 
 export const cloudTiming: Timing = {
@@ -24,6 +25,7 @@ export const cloudTiming: Timing = {
   quietListMs: 120_000,
   offeringsMs: 900_000,
   graceMs: 30_000,
+  graceMsMin: 2_000,
 };
 
 export const localTiming: Timing = {
@@ -32,6 +34,7 @@ export const localTiming: Timing = {
   quietListMs: 10_000,
   offeringsMs: 60_000,
   graceMs: 2_000,
+  graceMsMin: 2_000,
 };
 
 /** Listings right after the start come as often as while something is under way: an earlier process may have left some. */

@@ -29,6 +29,8 @@ export interface WorldOptions {
   arrivals?: Arrivals;
   /** Probability that a write of the record fails. */
   recordFailure?: number;
+  /** Whether nodes are on record that have not come back; they are without. */
+  awaitsNodes?: boolean;
   /** Copies of a grain that volunteers compute for one that counts. */
   replication?: number;
 }
@@ -126,6 +128,7 @@ export class World {
       },
       grid: {
         state: () => this.state,
+        awaitsNodes: () => options.awaitsNodes ?? true,
         retire: (node, retiring) => {
           const known = this.state.nodes.get(node);
           if (known) known.retiring = retiring;
