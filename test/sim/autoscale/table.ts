@@ -1,10 +1,10 @@
 /**
  * The autoscaler beside what people use today, on made traces of a working day: what each costs and how long jobs wait.
  *
- *   npm run sim -- --scenario autoscale [--trace diurnal] [--hours 8] [--seed 1] [--policy predictive] [--drain 400]
+ *   npm run sim -- --scenario autoscale [--trace diurnal] [--hours 8] [--seed 1] [--policy predictive] [--drain 500]
  *     [--volunteers 20] [--json]
  *
- * A policy that forecasts watches for three days before it is listened to: `--trace "false pattern" --hours 168 --drain 400
+ * A policy that forecasts watches for three days before it is listened to: `--trace "false pattern" --hours 168 --drain 500
  * --policy reactive --policy predictive`.
  */
 import { parseArgs } from "node:util";
