@@ -2,6 +2,8 @@
 import { type Market, type Offering, offeringId } from "./cloud/provider.ts";
 import { intentRows, moved } from "./ledger.ts";
 import type {
+  Action,
+  Decision,
   Demand,
   InstanceNode,
   InstanceRow,
@@ -157,3 +159,12 @@ export function fleet(count: number, change: Partial<InstanceNode> = {}, row: Pa
   const nodes = new Map(instances.map(({ node }) => [node as string, nodeOf(node as string, change)]));
   return { instances, nodes };
 }
+
+export const launched = (decision: Decision): number =>
+  decision.actions.reduce((sum, action) => sum + (action.type === "launch" ? action.count : 0), 0);
+
+export const of = <Type extends Action["type"]>(decision: Decision, type: Type) =>
+  decision.actions.filter((action): action is Extract<Action, { type: Type }> => action.type === type);
+
+/** What an instance does in the time that work has, 2 cores at 70 %, of which it boots for 60 s. */
+export const instanceWorth = (defaultSettings.drainMs / 1_000 - 60) * 2 * 0.7;
