@@ -21,9 +21,11 @@ export const machines: Machines = { cores: 2, bootS: 90, dollarsPerHour: 0.0416,
 /** The default, and what one may set it to: the time that work may take, in seconds, and the instances that are always there. */
 const swept: readonly [drainS: number, minNodes: number][] = [
   [defaultSettings.drainMs / 1_000, 0],
-  [300, 40],
+  [200, 40],
   [300, 20],
-  ...([300, 600, 1_200, 2_400, 3_600, 4_800, 7_200, 9_600] as const).map((drainS) => [drainS, 0] as [number, number]),
+  ...([200, 300, 600, 1_200, 1_800, 2_400, 3_600, 4_800, 6_000, 7_200, 9_600] as const).map(
+    (drainS) => [drainS, 0] as [number, number],
+  ),
 ];
 
 /** Nothing more comes, and what is queued is done. */
