@@ -1,6 +1,7 @@
 /** The scenario in short: ours keeps its promises on a square wave, and what HPA and thresholds do costs more and takes longer. */
 import { expect, test } from "vitest";
 import { clairvoyantDollars } from "./autoscale/clairvoyant.ts";
+import { Elasticity } from "./autoscale/fleet.ts";
 import { compare, dominates, machines } from "./autoscale/table.ts";
 import { hourS, traces } from "./autoscale/traces.ts";
 
@@ -10,6 +11,7 @@ test("on a square wave, beside the rules that look at load", async () => {
   if (!mine) throw new Error("nothing ran");
   expect(mine.leftCoreSeconds).toBe(0);
   expect(mine.most).toBeLessThanOrEqual(machines.max);
+  expect(mine.leakedMinutes).toBe(0);
   const best = mine.clairvoyantDollars ?? Number.NaN;
   expect(mine.dollars).toBeGreaterThanOrEqual(best);
   expect(best).toBeGreaterThanOrEqual(leastDollars);
@@ -34,6 +36,23 @@ test("who knows all beforehand starts as few instances as will do, for as long a
   const half = { ...scene, volunteers: [{ fromS: 0, toS: 600, cores: 2 }], replication: 2 };
   expect(await clairvoyantDollars(half, one, 600)).toBeCloseTo(300 + 60 / 2, 3);
   await expect(clairvoyantDollars(scene, { ...one, max: 1 }, 300)).rejects.toThrow(/no plan/);
+});
+
+test("elasticity is what SPEC means by it", () => {
+  const elasticity = new Elasticity();
+  // Two minutes each: as demanded, then demand doubles and supply stands, then supply follows.
+  for (const [demand, supplied] of [
+    [10, 10],
+    [20, 10],
+    [20, 20],
+  ] as const)
+    for (let second = 0; second < 120; second++) elasticity.note(demand, supplied);
+  const { under, over, underTime, overTime, instability } = elasticity.score();
+  expect([over, overTime]).toEqual([0, 0]);
+  expect(under).toBeCloseTo(50 / 3);
+  expect(underTime).toBeCloseTo(100 / 3);
+  // Of five steps of a minute the one in which demand rose alone, and the one in which supply did.
+  expect(instability).toBeCloseTo(40);
 });
 
 test("a trace is the same from the same seed", () => {

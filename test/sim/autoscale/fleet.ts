@@ -45,6 +45,8 @@ export interface Score {
   over: number;
   underTime: number;
   overTime: number;
+  /** SPEC's too, in percent: minutes in which supply did not move the way that demand did. */
+  instability: number;
 }
 
 /** Whoever has work left when the time is over goes on until it is done, and pays for it: so long at most. */
@@ -151,7 +153,11 @@ export class Elasticity {
   #over = 0;
   #underTime = 0;
   #overTime = 0;
+  #minutes = 0;
+  #unstable = 0;
+  #last: { demand: number; supplied: number } | null = null;
 
+  /** Once a second. */
   note(demanded: number, supplied: number): void {
     const demand = Math.max(1, Math.ceil(demanded));
     this.#n++;
@@ -159,15 +165,22 @@ export class Elasticity {
     this.#over += Math.max(0, supplied - demand) / demand;
     if (supplied < demand) this.#underTime++;
     if (supplied > demand) this.#overTime++;
+    if (this.#n % 60 !== 0) return;
+    if (this.#last) {
+      this.#minutes++;
+      if (Math.sign(demand - this.#last.demand) !== Math.sign(supplied - this.#last.supplied)) this.#unstable++;
+    }
+    this.#last = { demand, supplied };
   }
 
-  score(): { under: number; over: number; underTime: number; overTime: number } {
+  score(): Pick<Score, "under" | "over" | "underTime" | "overTime" | "instability"> {
     const percent = (sum: number): number => (100 * sum) / Math.max(1, this.#n);
     return {
       under: percent(this.#under),
       over: percent(this.#over),
       underTime: percent(this.#underTime),
       overTime: percent(this.#overTime),
+      instability: (100 * this.#unstable) / Math.max(1, this.#minutes),
     };
   }
 }

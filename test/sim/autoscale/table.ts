@@ -2,7 +2,10 @@
  * The autoscaler beside what people use today, on made traces of a working day: what each costs and how long jobs wait.
  *
  *   npm run sim -- --scenario autoscale [--trace diurnal] [--hours 8] [--seed 1] [--policy predictive] [--drain 500]
- *     [--volunteers 20] [--json]
+ *     [--volunteers 20] [--faults] [--json]
+ *
+ * "under/over" and "% of time" are SPEC's elasticity, "unstable" its instability (percent of the minutes in which supply did not
+ * move as demand did), "leaked" the minutes of instances that the ledger did not know of.
  *
  * A policy that forecasts watches for three days before it is listened to: `--trace "false pattern" --hours 168 --drain 500
  * --policy reactive --policy predictive`.
@@ -51,13 +54,15 @@ export interface Choices {
   policies?: readonly PolicyName[];
   /** Volunteers online, on average. */
   volunteers?: number;
+  /** Ours runs on a cloud with faults; the rules, which know none, never do. */
+  faults?: boolean;
 }
 
 export async function compare(
   trace: string,
   seed: number,
   lengthS: number,
-  { sweep = swept, policies = ["reactive"], volunteers = 0 }: Choices = {},
+  { sweep = swept, policies = ["reactive"], volunteers = 0, faults = false }: Choices = {},
 ): Promise<Compared> {
   const all = { ...traces, ...longTraces };
   const make = all[trace];
@@ -71,7 +76,7 @@ export async function compare(
   const ours: ComparedScore[] = [];
   const settings = policies.flatMap((policy) => sweep.map(([drainS, minNodes]) => ({ policy, drainS, minNodes })));
   for (const setting of settings) {
-    const score = await runOurs(setting, scene, machines);
+    const score = await runOurs(setting, scene, machines, faults);
     const planned = { ...scene, lengthS: score.endS };
     const best = score.endS > plannedS ? null : await clairvoyantDollars(planned, machines, score.waitP99S);
     ours.push({ ...score, clairvoyantDollars: best });
@@ -104,7 +109,7 @@ export function verdicts({ ours, others }: Compared): string[] {
 
 const line = (score: Score & Partial<ComparedScore>, leastDollars: number): string => {
   const { name, dollars, waitP50S, waitP99S, launches, most, under, over, underTime, overTime } = score;
-  const { clairvoyantDollars: best } = score;
+  const { clairvoyantDollars: best, leakedMinutes, instability } = score;
   return [
     name.padEnd(32),
     `$${dollars.toFixed(2)}`.padStart(8),
@@ -115,6 +120,8 @@ const line = (score: Score & Partial<ComparedScore>, leastDollars: number): stri
     String(most).padStart(5),
     `${under.toFixed(0)}/${over.toFixed(0)}`.padStart(9),
     `${underTime.toFixed(0)}/${overTime.toFixed(0)}`.padStart(8),
+    instability.toFixed(0).padStart(8),
+    (leakedMinutes === undefined ? "-" : String(leakedMinutes)).padStart(6),
     best == null ? "" : `${(dollars / best).toFixed(2)}x`.padStart(8),
     score.volunteered ? `${(100 * score.volunteered).toFixed(0)} % by volunteers` : "",
   ].join(" ");
@@ -130,6 +137,7 @@ export async function main(args: string[]): Promise<void> {
       policy: { type: "string", multiple: true, default: ["reactive"] },
       volunteers: { type: "string", default: "0" },
       drain: { type: "string", multiple: true },
+      faults: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
     },
   });
@@ -140,7 +148,12 @@ export async function main(args: string[]): Promise<void> {
     const lengthS = Number(values.hours) * hourS;
     const volunteers = Number(values.volunteers);
     const policies = values.policy.map((policy) => policySchema.parse(policy));
-    const compared = await compare(name, Number(values.seed), lengthS, { sweep, policies, volunteers });
+    const compared = await compare(name, Number(values.seed), lengthS, {
+      sweep,
+      policies,
+      volunteers,
+      faults: values.faults,
+    });
     all.push(compared);
     if (values.json) continue;
     const { coreSeconds, leastDollars, ours, others } = compared;
@@ -148,7 +161,7 @@ export async function main(args: string[]): Promise<void> {
       `\n${name} (synthetic, seed ${values.seed}): ${coreSeconds} core-seconds, worth $${leastDollars.toFixed(2)}`,
     );
     console.log(
-      "                                    cost  x least wait p50 wait p99 launches most under/over % of time  x best",
+      "                                    cost  x least wait p50 wait p99 launches most under/over % of time unstable leaked  x best",
     );
     for (const score of [...ours, ...others]) console.log(line(score, leastDollars));
     for (const verdict of verdicts(compared)) console.log(verdict);
