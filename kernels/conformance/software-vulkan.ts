@@ -11,7 +11,8 @@ export const noSoftwareVulkan = `there is no software driver for Vulkan beside C
  * The variables that lead a process to it, or null where there is none (or not on Linux, whose loader reads them).
  * The machine's own loader may be missing: Debian's Chromium no longer brings it, but carries one for itself.
  */
-export function softwareVulkan(env: NodeJS.ProcessEnv = process.env): Record<string, string> | null {
+export function softwareVulkan(): Record<string, string> | null {
+  const { env } = process;
   if (process.platform !== "linux") return null;
   const folder = [dirname(env.QUEZTL_CHROMIUM ?? "/usr/lib/chromium/chromium"), "/usr/lib/chromium"].find((place) =>
     existsSync(join(place, DRIVER)),

@@ -5,11 +5,9 @@ import { demandOf, fleet, inputOf, instanceWorth, launched, nodeOf, observe, of,
 import { freshMemory } from "./memory.ts";
 
 describe("giving back", () => {
-  const quiet = (count: number, change = {}, row = {}) => ({ ...fleet(count, change, row) });
-
   const wantedOnce = (leases: number) => {
     const memory = freshMemory();
-    const { instances, nodes } = quiet(3, leases > 0 ? { leases, idleSinceMs: null } : {});
+    const { instances, nodes } = fleet(3, leases > 0 ? { leases, idleSinceMs: null } : {});
     decide(memory, observe({ instances, nodes, demand: [demandOf(3 * instanceWorth)] }), inputOf());
     return (ms: number) => decide(memory, observe({ nowMs: startMs + ms, instances, nodes }), inputOf());
   };
@@ -27,7 +25,7 @@ describe("giving back", () => {
       [40_000, 40_000],
     ] as const) {
       const memory = freshMemory();
-      const { instances, nodes } = quiet(1);
+      const { instances, nodes } = fleet(1);
       const look = (nowMs: number, demand: Parameters<typeof observe>[0]) =>
         of(decide(memory, observe({ nowMs, instances, nodes, ...demand }), inputOf()), "drain").length;
       let nowMs = startMs;
@@ -101,7 +99,7 @@ describe("giving back", () => {
 
   it("drains at most a quarter of the busy ones in a minute", () => {
     const memory = freshMemory();
-    const { instances, nodes } = quiet(20, { leases: 1, idleSinceMs: null });
+    const { instances, nodes } = fleet(20, { leases: 1, idleSinceMs: null });
     const demand = [demandOf(2 * instanceWorth)];
     const first = decide(memory, observe({ instances, nodes, demand }), inputOf());
     expect(of(first, "drain")).toHaveLength(5);

@@ -139,7 +139,7 @@ export class SshProvider implements CloudProvider {
   async close(): Promise<void> {}
 
   async #launch(order: LaunchOrder): Promise<LaunchReply> {
-    const wanted = order.offerings.filter(({ id }) => this.options.pool.some(({ host }) => idOf(host) === id));
+    const wanted = order.offerings.filter(({ type }) => this.options.pool.some(({ host }) => host === type));
     if (wanted.length === 0) throw new CloudError("invalid", `${order.offerings[0]?.type} is not in QUEZTL_SSH_HOSTS.`);
     const { there, asleep } = await this.#list(order.cluster);
     const mine = there.filter(({ token }) => token === order.token);
